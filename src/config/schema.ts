@@ -1,0 +1,305 @@
+import Type, { type Static } from 'typebox';
+
+/**
+ * The native configuration, declared once: the TypeScript types, the JSON Schema in
+ * `config/mtls-ingress.schema.json` and the checks of `mtls-ingress check` all come from here.
+ * Numbers default to ingress-nginx's (nginx's where it has none); see `src/config/defaults.ts`.
+ */
+
+const strict = { additionalProperties: false };
+
+/** `500ms`, `60s`, `5m`, `1h`. Read by `parseDuration` in units.ts. */
+export const Duration = Type.String({
+  pattern: '^[0-9]+(ms|s|m|h)$',
+  description: 'A length of time: a whole number and a unit, one of ms, s, m, h.',
+  examples: ['60s'],
+});
+
+/** Bytes as nginx writes them: `8k`, `1m`, `1g`, `0` for no limit. Read by `parseSize` in units.ts. */
+export const Size = Type.String({
+  pattern: '^[0-9]+[kmg]?$',
+  description: 'A number of bytes, with k, m or g for 1024, 1024², 1024³. "0" means no limit.',
+  examples: ['1m'],
+});
+
+const FilePath = Type.String({ minLength: 1, description: 'A file, relative to the configuration file.' });
+
+/** One value, `*` for any run of characters (anchored), or `{ regex: … }`: anchored, linear time (RE2). */
+export const ValueMatcher = Type.Union([
+  Type.String({ minLength: 1 }),
+  Type.Object({ regex: Type.String({ minLength: 1 }) }, strict),
+  Type.Object({ exact: Type.String({ minLength: 1 }) }, strict),
+]);
+export type ValueMatcher = Static<typeof ValueMatcher>;
+
+/** A single matcher, or a list of which any may match. An empty list matches nothing. */
+export const Matcher = Type.Union([ValueMatcher, Type.Array(ValueMatcher)]);
+export type Matcher = Static<typeof Matcher>;
+
+const AttributeMatchers = Type.Record(Type.String({ minLength: 1 }), Matcher, {
+  description: 'Attributes by short name (C, ST, L, O, OU, CN, emailAddress, serialNumber, …) or dotted OID.',
+});
+
+const matcherFields = {
+  cn: Type.Optional(Matcher),
+  ou: Type.Optional(Matcher),
+  o: Type.Optional(Matcher),
+  subject: Type.Optional(
+    Type.Union([Matcher, AttributeMatchers], {
+      description: 'The whole subject in RFC 2253 form, or a map of attributes.',
+    }),
+  ),
+  issuer: Type.Optional(
+    Type.Union([Matcher, AttributeMatchers], {
+      description: 'The whole issuer in RFC 2253 form, or a map of attributes.',
+    }),
+  ),
+  dns: Type.Optional(Matcher),
+  uri: Type.Optional(Matcher),
+  email: Type.Optional(Matcher),
+  ip: Type.Optional(Matcher),
+  serial: Type.Optional(Matcher),
+  fingerprint: Type.Optional(Matcher),
+  spki: Type.Optional(Matcher),
+};
+
+/**
+ * Rules over an identity. Several keys in one object must all hold.
+ * Written out as an interface because it refers to itself.
+ */
+export interface PolicyConfig extends Static<typeof PolicyFields> {
+  all?: PolicyConfig[];
+  any?: PolicyConfig[];
+  not?: PolicyConfig;
+}
+const PolicyFields = Type.Object(matcherFields, strict);
+
+const PolicyRef = Type.Unsafe<PolicyConfig>(Type.Ref('Policy'));
+
+const PolicySchema = Type.Object(
+  {
+    ...matcherFields,
+    all: Type.Optional(Type.Array(Type.Ref('Policy'))),
+    any: Type.Optional(Type.Array(Type.Ref('Policy'))),
+    not: Type.Optional(Type.Ref('Policy')),
+  },
+  { ...strict, minProperties: 1, description: 'Rules over the client identity; every key must hold.' },
+);
+
+const Port = Type.Integer({ minimum: 0, maximum: 65535, description: '0 lets the system pick a free port.' });
+
+const Listener = Type.Object({ address: Type.Optional(Type.String()), port: Port }, strict);
+
+const HttpListener = Type.Object(
+  {
+    address: Type.Optional(Type.String()),
+    port: Port,
+    redirectPort: Type.Optional(
+      Type.Integer({
+        minimum: 1,
+        maximum: 65535,
+        description: 'The port written into the redirect to https.',
+      }),
+    ),
+  },
+  strict,
+);
+
+export const ClientAuthMode = Type.Union([
+  Type.Literal('require'),
+  Type.Literal('optional'),
+  Type.Literal('optional_no_ca'),
+  Type.Literal('off'),
+]);
+export type ClientAuthMode = Static<typeof ClientAuthMode>;
+
+const ClientAuth = Type.Object(
+  {
+    mode: ClientAuthMode,
+    strict: Type.Optional(
+      Type.Boolean({ description: 'Abort the handshake instead of answering 400. Needs mode require.' }),
+    ),
+    ca: Type.Optional(FilePath),
+    crl: Type.Optional(FilePath),
+    verifyDepth: Type.Optional(
+      Type.Integer({
+        minimum: 1,
+        maximum: 10,
+        description: 'Intermediates allowed between the client certificate and the trust anchor.',
+      }),
+    ),
+  },
+  strict,
+);
+
+export const Dialect = Type.Union([
+  Type.Literal('nginx'),
+  Type.Literal('xfcc'),
+  Type.Literal('rfc9440'),
+  Type.Literal('traefik'),
+  Type.Literal('haproxy'),
+]);
+export type Dialect = Static<typeof Dialect>;
+
+const IdentityHeaders = Type.Object(
+  {
+    dialects: Type.Optional(Type.Array(Dialect)),
+    certificate: Type.Optional(
+      Type.Boolean({ description: 'Also send the certificate itself (ssl-client-cert and its like).' }),
+    ),
+    templates: Type.Optional(
+      Type.Record(
+        Type.String({ pattern: "^[!#$%&'*+.^`|~0-9A-Za-z-]+$", description: 'A header name, without _.' }),
+        Type.String({ description: 'Text with {cn}, {ou}, {subject}, {serial}, {fingerprint}, …' }),
+      ),
+    ),
+  },
+  strict,
+);
+
+const RouteTimeouts = Type.Object(
+  { connect: Type.Optional(Duration), send: Type.Optional(Duration), read: Type.Optional(Duration) },
+  strict,
+);
+
+const Route = Type.Object(
+  {
+    path: Type.String({ pattern: '^/' }),
+    pathType: Type.Optional(Type.Union([Type.Literal('Exact'), Type.Literal('Prefix')])),
+    upstream: Type.String({ minLength: 1 }),
+    policy: Type.Optional(PolicyRef),
+    identityHeaders: Type.Optional(IdentityHeaders),
+    timeouts: Type.Optional(RouteTimeouts),
+    bodyLimit: Type.Optional(Size),
+    upgrade: Type.Optional(
+      Type.Array(Type.String({ minLength: 1 }), {
+        description: 'Upgrade protocols to tunnel. Others are ignored; h2c never passes.',
+      }),
+    ),
+  },
+  strict,
+);
+
+const Host = Type.Object(
+  {
+    names: Type.Array(Type.String({ minLength: 1 }), {
+      minItems: 1,
+      description: 'Host names, IP addresses, or *.example.com for exactly one label.',
+    }),
+    certificate: Type.Object({ cert: FilePath, key: FilePath }, strict),
+    clientAuth: Type.Optional(ClientAuth),
+    policy: Type.Optional(PolicyRef),
+    identityHeaders: Type.Optional(IdentityHeaders),
+    routes: Type.Array(Route, { minItems: 1 }),
+  },
+  strict,
+);
+
+const UpstreamTls = Type.Object(
+  {
+    ca: Type.Optional(FilePath),
+    serverName: Type.Optional(Type.String({ minLength: 1 })),
+    cert: Type.Optional(FilePath),
+    key: Type.Optional(FilePath),
+    dangerouslySkipVerification: Type.Optional(
+      Type.Boolean({
+        description: 'Accept any certificate from the backend. Anyone on the way can read along.',
+      }),
+    ),
+  },
+  strict,
+);
+
+const Health = Type.Object(
+  {
+    path: Type.String({ pattern: '^/' }),
+    host: Type.Optional(Type.String({ minLength: 1 })),
+    interval: Type.Optional(Duration),
+    timeout: Type.Optional(Duration),
+    healthyAfter: Type.Optional(Type.Integer({ minimum: 1 })),
+    unhealthyAfter: Type.Optional(Type.Integer({ minimum: 1 })),
+  },
+  strict,
+);
+
+const Upstream = Type.Object(
+  {
+    endpoints: Type.Array(Type.String({ pattern: '^(\\[[0-9a-fA-F:.]+\\]|[^:\\[\\]/]+):[0-9]{1,5}$' }), {
+      description: 'address:port; brackets around an IPv6 address. None: every request is answered 503.',
+    }),
+    balance: Type.Optional(Type.Union([Type.Literal('round_robin'), Type.Literal('least_connections')])),
+    tls: Type.Optional(UpstreamTls),
+    health: Type.Optional(Health),
+    ejection: Type.Optional(
+      Type.Object(
+        {
+          failures: Type.Optional(Type.Integer({ minimum: 1 })),
+          duration: Type.Optional(Duration),
+          maxDuration: Type.Optional(Duration),
+        },
+        strict,
+      ),
+    ),
+    tries: Type.Optional(Type.Integer({ minimum: 1, maximum: 10 })),
+    keepAlive: Type.Optional(
+      Type.Object(
+        {
+          connections: Type.Optional(Type.Integer({ minimum: 1 })),
+          timeout: Type.Optional(Duration),
+        },
+        strict,
+      ),
+    ),
+  },
+  strict,
+);
+
+const Limits = Type.Object(
+  {
+    handshakeTimeout: Type.Optional(Duration),
+    handshakes: Type.Optional(Type.Integer({ minimum: 1, description: 'Handshakes in flight at once.' })),
+    connections: Type.Optional(Type.Integer({ minimum: 1 })),
+    headSize: Type.Optional(Size),
+    headerCount: Type.Optional(Type.Integer({ minimum: 1, maximum: 2000 })),
+    headTimeout: Type.Optional(Duration),
+    bodyTimeout: Type.Optional(Duration),
+    keepAliveTimeout: Type.Optional(Duration),
+    keepAliveRequests: Type.Optional(Type.Integer({ minimum: 1 })),
+  },
+  strict,
+);
+
+const ConfigSchema = Type.Object(
+  {
+    listeners: Type.Object(
+      { https: Listener, http: Type.Optional(HttpListener), admin: Type.Optional(Listener) },
+      strict,
+    ),
+    tls: Type.Optional(
+      Type.Object(
+        { minVersion: Type.Optional(Type.Union([Type.Literal('TLSv1.2'), Type.Literal('TLSv1.3')])) },
+        strict,
+      ),
+    ),
+    hosts: Type.Array(Host, { minItems: 1 }),
+    upstreams: Type.Record(Type.String({ minLength: 1 }), Upstream),
+    limits: Type.Optional(Limits),
+    shutdown: Type.Optional(
+      Type.Object({ delay: Type.Optional(Duration), grace: Type.Optional(Duration) }, strict),
+    ),
+    accessLog: Type.Optional(Type.Boolean()),
+  },
+  strict,
+);
+
+/** The native configuration as written, after it fits the schema. Paths are still relative. */
+export type Config = Static<typeof ConfigSchema>;
+export type HostConfig = Config['hosts'][number];
+export type RouteConfig = HostConfig['routes'][number];
+export type UpstreamConfig = Config['upstreams'][string];
+
+const schemas = Type.Module({ Policy: PolicySchema, Config: ConfigSchema });
+
+/** The schema itself: for checking a parsed file, and for writing the JSON Schema. */
+export const Config = schemas.Config;
+export const Policy = schemas.Policy;

@@ -1,0 +1,28 @@
+import type { RefusalReason } from './reason.ts';
+import type { Host, Route } from './snapshot.ts';
+
+/** What happens to a request, and why. Everything that acts or reports prints this one value. */
+export type Decision = Forward | Respond;
+
+export interface Forward {
+  readonly action: 'forward';
+  readonly reason: 'ok';
+  readonly host: Host;
+  readonly route: Route;
+  /** Path (normalised) and query for the upstream: the same that route and policy were chosen by. */
+  readonly target: string;
+}
+
+export interface Respond {
+  readonly action: 'respond';
+  readonly reason: RefusalReason;
+  readonly status: number;
+  readonly host: Host | null;
+  readonly route: Route | null;
+  /** For redirects. */
+  readonly location: string | null;
+  /** Close the connection behind the answer. */
+  readonly close: boolean;
+  /** For the operator only: what was seen and what was wanted. Never sent to the client. */
+  readonly detail: string | null;
+}

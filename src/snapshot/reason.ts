@@ -1,0 +1,123 @@
+/**
+ * The closed set of reasons: why a handshake or a request was answered as it was. Logs, metrics and error
+ * pages print these codes and nothing else; a new behaviour that turns someone away adds its reason here.
+ */
+
+interface Answer {
+  /** HTTP status on the wire. nginx's internal 495–497 are 400 there. */
+  readonly status: number;
+  /** What the client is told. Says nothing that an outsider could not know. */
+  readonly message: string;
+  /** The connection is closed behind the answer: nothing more that came on it is to be believed. */
+  readonly close?: true;
+}
+
+const certificateError: Answer = { status: 400, message: 'The SSL certificate error', close: true };
+const forbidden: Answer = { status: 403, message: 'client certificate unauthorized' };
+
+/** Reasons why a client certificate failed verification. */
+const verification = {
+  untrusted: certificateError,
+  self_signed: certificateError,
+  expired: certificateError,
+  not_yet_valid: certificateError,
+  revoked: certificateError,
+  crl_expired: certificateError,
+  crl_missing: certificateError,
+  bad_purpose: certificateError,
+  weak_key: certificateError,
+  chain_too_long: certificateError,
+  path_len: certificateError,
+  name_constraint: certificateError,
+  malformed_cert: certificateError,
+  other: certificateError,
+} satisfies Record<string, Answer>;
+
+/** Reasons why a policy said no, by the fact of the identity that missed. */
+const policy = {
+  policy_cn: forbidden,
+  policy_ou: forbidden,
+  policy_o: forbidden,
+  policy_subject: forbidden,
+  policy_issuer: forbidden,
+  policy_dns: forbidden,
+  policy_uri: forbidden,
+  policy_email: forbidden,
+  policy_ip: forbidden,
+  policy_serial: forbidden,
+  policy_fingerprint: forbidden,
+  policy_spki: forbidden,
+  policy_not: forbidden,
+  /** A policy asks for an identity, and the connection has none that was verified. */
+  policy_no_identity: forbidden,
+} satisfies Record<string, Answer>;
+
+const badRequest: Answer = { status: 400, message: 'Bad Request', close: true };
+
+/** Reasons that lie in the request itself or in where it points. */
+const request = {
+  no_certificate: { status: 400, message: 'No required SSL certificate was sent', close: true },
+  misdirected: { status: 421, message: 'Misdirected Request' },
+  no_host: { status: 404, message: 'Not Found' },
+  no_route: { status: 404, message: 'Not Found' },
+  method_refused: { status: 405, message: 'Not Allowed', close: true },
+  bad_request: badRequest,
+  bad_host: badRequest,
+  bad_path: badRequest,
+  bad_framing: badRequest,
+  bad_expectation: { status: 417, message: 'Expectation Failed', close: true },
+  bad_version: { status: 505, message: 'HTTP Version Not Supported', close: true },
+  body_too_large: { status: 413, message: 'Request Entity Too Large', close: true },
+  body_timeout: { status: 408, message: 'Request Timeout', close: true },
+  head_too_large: { status: 431, message: 'Request Header Fields Too Large', close: true },
+  head_timeout: { status: 408, message: 'Request Timeout', close: true },
+  plain_http: { status: 400, message: 'The plain HTTP request was sent to HTTPS port', close: true },
+  redirect_https: { status: 308, message: 'Permanent Redirect' },
+} satisfies Record<string, Answer>;
+
+/** Reasons on the upstream's side. */
+const upstream = {
+  upstream_refused: { status: 502, message: 'Bad Gateway' },
+  upstream_reset: { status: 502, message: 'Bad Gateway' },
+  upstream_tls: { status: 502, message: 'Bad Gateway' },
+  upstream_protocol: { status: 502, message: 'Bad Gateway' },
+  upstream_connect_timeout: { status: 504, message: 'Gateway Time-out' },
+  upstream_send_timeout: { status: 504, message: 'Gateway Time-out' },
+  upstream_read_timeout: { status: 504, message: 'Gateway Time-out' },
+  upstream_none: { status: 503, message: 'Service Temporarily Unavailable' },
+  internal: { status: 500, message: 'Internal Server Error', close: true },
+} satisfies Record<string, Answer>;
+
+/** Every answer we give ourselves, by reason. */
+export const answers = Object.freeze({ ...verification, ...policy, ...request, ...upstream });
+
+export type VerificationReason = keyof typeof verification;
+export type PolicyReason = keyof typeof policy;
+export type UpstreamReason = keyof typeof upstream;
+/** Why we answered a request ourselves. */
+export type RefusalReason = keyof typeof answers;
+
+/** Why a handshake did not end in a connection; these have no HTTP answer. */
+export const handshakeFailures = Object.freeze([
+  'unknown_sni',
+  'no_sni',
+  'protocol',
+  'timeout',
+  'client_abort',
+  'overload',
+] as const);
+export type HandshakeFailure = (typeof handshakeFailures)[number];
+
+/** What a handshake's `reason` label may be: `ok`, what verification said, or why it broke off. */
+export type HandshakeReason = 'ok' | 'no_certificate' | VerificationReason | HandshakeFailure;
+export const handshakeReasons: readonly HandshakeReason[] = Object.freeze([
+  'ok',
+  'no_certificate',
+  ...(Object.keys(verification) as VerificationReason[]),
+  ...handshakeFailures,
+]);
+
+export const policyReasons: readonly PolicyReason[] = Object.freeze(Object.keys(policy) as PolicyReason[]);
+
+/** What a request's `reason` may be in the access log: `ok`, a refusal, or who broke off midway. */
+export type RequestReason = 'ok' | RefusalReason | 'client_abort' | 'upstream_truncated';
