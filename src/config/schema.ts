@@ -1,4 +1,4 @@
-import Type, { type Static } from 'typebox';
+import { Type, type Static } from 'typebox';
 
 /**
  * The native configuration, declared once: the TypeScript types, the JSON Schema in

@@ -1,0 +1,75 @@
+import type { UpstreamRecord } from '../proxy/upstream/outbound.ts';
+import type { Connection } from '../snapshot/connection.ts';
+import type { Decision } from '../snapshot/decision.ts';
+import type { HandshakeReason, RequestReason } from '../snapshot/reason.ts';
+import type { Identity } from '../tls/identity.ts';
+
+/** Where every part of the program reports what happened. One implementation writes metrics and logs. */
+export interface Observer {
+  handshake(event: HandshakeEvent): void;
+  request(event: RequestEvent): void;
+  connectionOpened(listener: string): void;
+  connectionClosed(listener: string): void;
+  upstream(event: UpstreamEvent): void;
+  reload(event: ReloadEvent): void;
+}
+
+export interface HandshakeEvent {
+  readonly listener: 'https';
+  /** `Host.id`, or null where no host was found. */
+  readonly host: string | null;
+  /** Rejected: the handshake broke off, or verification failed and the host's mode does not let that pass. */
+  readonly result: 'accepted' | 'rejected';
+  readonly reason: HandshakeReason;
+  readonly tlsVersion: string | null;
+  readonly cipher: string | null;
+  readonly resumed: boolean;
+  /** From accepting the connection to its end, in milliseconds. */
+  readonly durationMs: number;
+  readonly remoteAddress: string;
+  readonly remotePort: number;
+  /** As sent, bounded and printable; null where none was. */
+  readonly serverName: string | null;
+  readonly identity: Identity | null;
+  /** OpenSSL's or our own words, for the log. */
+  readonly detail: string | null;
+}
+
+export interface RequestEvent {
+  readonly id: string;
+  readonly connection: Connection;
+  readonly method: string;
+  readonly authority: string;
+  /** As sent, with the query. */
+  readonly target: string;
+  readonly userAgent: string | null;
+  readonly decision: Decision;
+  /** Status sent to the client; 0 where it left before one was. */
+  readonly status: number;
+  readonly reason: RequestReason;
+  readonly detail: string | null;
+  readonly bytesReceived: number;
+  readonly bytesSent: number;
+  readonly durationMs: number;
+  readonly upstream: UpstreamRecord | null;
+  readonly upgrade: boolean;
+}
+
+export type UpstreamEvent =
+  | { readonly kind: 'retry'; readonly upstream: string; readonly endpoint: string; readonly detail: string }
+  | { readonly kind: 'ejected'; readonly upstream: string; readonly endpoint: string; readonly forMs: number }
+  | { readonly kind: 'readmitted'; readonly upstream: string; readonly endpoint: string }
+  | {
+      readonly kind: 'healthy' | 'unhealthy';
+      readonly upstream: string;
+      readonly endpoint: string;
+      readonly detail: string;
+    };
+
+export interface ReloadEvent {
+  readonly result: 'success' | 'failure';
+  /** `Snapshot.version` on success. */
+  readonly version: string | null;
+  /** Problems with their places, on failure. */
+  readonly problems: readonly string[];
+}

@@ -1,0 +1,60 @@
+import type { Readable } from 'node:stream';
+import type { UpstreamReason } from '../../snapshot/reason.ts';
+import type { Timeouts } from '../../snapshot/snapshot.ts';
+
+/** A request on its way to an upstream: plain values; every header is exactly as it goes out. */
+export interface OutboundRequest {
+  /** `Upstream.name`. */
+  readonly upstream: string;
+  readonly method: string;
+  /** Path and query. */
+  readonly target: string;
+  /** Name, value, name, value … as sent. Holds Host; holds no framing or hop-by-hop header. */
+  readonly headers: readonly string[];
+  readonly body: OutboundBody | null;
+  readonly timeouts: Timeouts;
+}
+
+export interface OutboundBody {
+  readonly stream: Readable;
+  /** From Content-Length; null: chunked. */
+  readonly length: number | null;
+}
+
+/** Told what comes back. Calls come in this order: onInformation*, onResponse, onData*, then onEnd or onError. */
+export interface ResponseHandler {
+  /** A 1xx other than 101. */
+  onInformation(status: number, headers: readonly string[]): void;
+  /** Name, value, … as received, hop-by-hop headers included. */
+  onResponse(status: number, headers: readonly string[]): void;
+  /** False pauses the upstream until `OutboundCall.resume`. */
+  onData(chunk: Buffer): boolean;
+  onEnd(): void;
+  /** Called once and last. After `onResponse` the reason is `upstream_truncated` or a time-out. */
+  onError(failure: UpstreamFailure): void;
+}
+
+export interface UpstreamFailure {
+  readonly reason: UpstreamReason | 'upstream_truncated';
+  /** For the operator's log; may name addresses. Never sent to the client. */
+  readonly detail: string;
+}
+
+/** A request under way. */
+export interface OutboundCall {
+  /** The client is gone: cancel the upstream request. The handler hears nothing more. */
+  abort(): void;
+  resume(): void;
+  readonly record: UpstreamRecord;
+}
+
+/** What is logged and measured of the upstream's part. Times in milliseconds. */
+export interface UpstreamRecord {
+  readonly upstream: string;
+  /** The endpoint last tried, or null when there was none. */
+  endpoint: string | null;
+  tries: number;
+  /** From sending until the response's head. */
+  headMs: number | null;
+  status: number | null;
+}
