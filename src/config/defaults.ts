@@ -1,0 +1,89 @@
+import type { Dialect } from './schema.ts';
+import type { Health, Limits, Timeouts, Upstream } from '../snapshot/snapshot.ts';
+
+/**
+ * Every number that holds where the configuration says nothing. They are ingress-nginx's; nginx's where it
+ * has none; another proxy's, named beside it, where nginx has none either.
+ */
+
+/** Route timeouts: proxy-connect-timeout 5, proxy-send-timeout 60, proxy-read-timeout 60. */
+const timeouts: Timeouts = { connectMs: 5000, sendMs: 60_000, readMs: 60_000 };
+
+const limits: Limits = {
+  // nginx gives a handshake client_header_timeout (60 s). Shorter would break people: a browser may hold
+  // the handshake open while its user picks a certificate and types a PIN.
+  handshakeTimeoutMs: 60_000,
+  // nginx bounds only connections. A stalled handshake costs some 50 kB: a flood of them stays near 50 MB.
+  handshakes: 1024,
+  // max-worker-connections, 16384 per worker.
+  connections: 16_384,
+  // large-client-header-buffers 4 8k.
+  headSize: 4 * 8 * 1024,
+  // nginx bounds heads by size alone. Envoy's max_headers_count and Apache's LimitRequestFields: 100.
+  headerCount: 100,
+  // client-header-timeout 60.
+  headTimeoutMs: 60_000,
+  // client-body-timeout 60, between two reads.
+  bodyTimeoutMs: 60_000,
+  // keep-alive 75.
+  keepAliveTimeoutMs: 75_000,
+  // keep-alive-requests 1000.
+  keepAliveRequests: 1000,
+};
+
+/** upstream-keepalive-connections 320, upstream-keepalive-timeout 60. */
+const upstreamKeepAlive: Upstream['keepAlive'] = { connections: 320, timeoutMs: 60_000 };
+
+/**
+ * ingress-nginx never leaves an endpoint out; nginx does for 10 s (fail_timeout), after a single failure
+ * (max_fails=1), which punishes an endpoint for one client's broken connection: hence three. The longest time is
+ * Envoy's max_ejection_time.
+ */
+const ejection: Upstream['ejection'] = { failures: 3, durationMs: 10_000, maxDurationMs: 300_000 };
+
+/** nginx's commercial health_check: every 5 s, within proxy_connect_timeout. HAProxy's rise 2, fall 3. */
+const health: Omit<Health, 'path' | 'host'> = {
+  intervalMs: 5000,
+  timeoutMs: 5000,
+  healthyAfter: 2,
+  unhealthyAfter: 3,
+};
+
+const dialects: readonly Dialect[] = ['nginx'];
+
+export const defaults = deepFreeze({
+  /** Where https and http listen: every IPv4 address, as `listen 443` does. For IPv6 as well, write `::`. */
+  address: '0.0.0.0',
+  /** Loopback: the metrics name hosts and routes, and /status says who connects. */
+  admin: { address: '127.0.0.1', port: 9090 },
+  /** ssl-protocols TLSv1.2 TLSv1.3. */
+  minVersion: 'TLSv1.2' as 'TLSv1.2' | 'TLSv1.3',
+  /** auth-tls-verify-depth 1. */
+  verifyDepth: 1,
+  /** Kubernetes' Prefix: by path segment. */
+  pathType: 'Prefix' as 'Exact' | 'Prefix',
+  balance: 'round_robin' as Upstream['balance'],
+  dialects,
+  timeouts,
+  /** proxy-body-size 1m. */
+  bodyLimit: 1024 ** 2,
+  /** ingress-nginx passes every Upgrade on; WebSocket is what it was made for. */
+  upgrade: ['websocket'] as readonly string[],
+  limits,
+  upstreamKeepAlive,
+  /** proxy-next-upstream-tries 3. */
+  tries: 3,
+  ejection,
+  health,
+  /** --shutdown-grace-period 0, worker-shutdown-timeout 240s. */
+  shutdown: { delayMs: 0, graceMs: 240_000 },
+  accessLog: true,
+});
+
+/** One default set by a passing caller would be everyone's. */
+function deepFreeze<T extends object>(value: T): T {
+  for (const inner of Object.values(value)) {
+    if (typeof inner === 'object' && inner !== null) deepFreeze(inner);
+  }
+  return Object.freeze(value);
+}
