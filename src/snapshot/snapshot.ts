@@ -44,6 +44,11 @@ export interface Host {
   readonly clientAuth: ClientAuth;
   readonly policy: Policy | null;
   readonly routes: RouteTable;
+  /**
+   * The host or one of its routes has a policy: then a path that a backend may read differently is refused
+   * on all of the host, because the other reading may be the one that a policy covers.
+   */
+  readonly judgesPaths: boolean;
 }
 
 export interface ClientAuth {

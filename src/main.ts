@@ -1,0 +1,63 @@
+import { refuseRuntime } from './runtime.ts';
+
+/** A command: takes its arguments, gives the exit code. Loaded only when called for. */
+type Command = (args: readonly string[], io: CommandIo) => Promise<number>;
+
+/** What a command may touch of the process. */
+export interface CommandIo {
+  readonly stdin: NodeJS.ReadStream;
+  readonly stdout: NodeJS.WritableStream;
+  readonly stderr: NodeJS.WritableStream;
+  readonly env: NodeJS.ProcessEnv;
+}
+
+const commands: Readonly<Record<string, { readonly summary: string; load(): Promise<Command> }>> = {
+  serve: {
+    summary: 'serve --config FILE         terminate mutual TLS and forward',
+    load: async () => (await import('./serve.ts')).runServe,
+  },
+  check: {
+    summary: 'check FILE                  say everything that is wrong with a configuration',
+    load: async () => (await import('./config/command.ts')).runCheck,
+  },
+  pki: {
+    summary: 'pki COMMAND                 make, look at and verify certificates',
+    load: async () => (await import('./pki/command.ts')).runPki,
+  },
+  demo: {
+    summary: 'demo                        a PKI, a backend and the proxy in front of it, to try things',
+    load: async () => (await import('./demo/demo.ts')).runDemo,
+  },
+};
+
+function help(): string {
+  const lines = Object.values(commands).map(({ summary }) => `  mtls-ingress ${summary}`);
+  return `mtls-ingress: mutual TLS in, verified identity out\n\n${lines.join('\n')}\n\nEach command has --help.\n`;
+}
+
+/** Runs a command line and sets the process's exit code. */
+export async function run(argv: readonly string[]): Promise<void> {
+  const { stdin, stdout, stderr, env } = process;
+  const refused = refuseRuntime(process.versions.node);
+  if (refused !== null) {
+    stderr.write(`${refused}\n`);
+    process.exitCode = 1;
+    return;
+  }
+  const [name = '', ...args] = argv;
+  if (name === '' || name === 'help' || name === '--help' || name === '-h') {
+    stdout.write(help());
+    process.exitCode = name === '' ? 2 : 0;
+    return;
+  }
+  const command = Object.hasOwn(commands, name) ? commands[name] : undefined;
+  if (command === undefined) {
+    stderr.write(`mtls-ingress: there is no command ${JSON.stringify(name)}\n\n${help()}`);
+    process.exitCode = 2;
+    return;
+  }
+  const runCommand = await command.load();
+  process.exitCode = await runCommand(args, { stdin, stdout, stderr, env });
+}
+
+if (import.meta.main) await run(process.argv.slice(2));

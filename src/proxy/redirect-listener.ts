@@ -1,0 +1,45 @@
+import type { Socket } from 'node:net';
+import type { Observer } from '../observe/observer.ts';
+import type { Connection } from '../snapshot/connection.ts';
+import type { Snapshot } from '../snapshot/snapshot.ts';
+import { Acceptor, remoteAddressOf } from '../tls/acceptor.ts';
+import { none } from '../tls/verdict.ts';
+
+/** What the listener needs of the rest. */
+export interface RedirectListenerDeps {
+  readonly snapshot: () => Snapshot;
+  readonly observer: Pick<Observer, 'connectionOpened' | 'connectionClosed'>;
+  readonly accept: (socket: Socket, connection: Connection) => void;
+}
+
+/**
+ * The plain HTTP listener. Its connections carry no verdict and are marked `http`, which `decide` only ever
+ * answers with a redirect or a refusal: nothing is forwarded from here.
+ */
+export function createRedirectListener(deps: RedirectListenerDeps): Acceptor {
+  return new Acceptor({
+    listener: 'http',
+    observer: deps.observer,
+    limit: () => deps.snapshot().limits.connections,
+    accept: (socket) =>
+      deps.accept(
+        socket,
+        Object.freeze({
+          listener: 'http',
+          remoteAddress: remoteAddressOf(socket),
+          remotePort: socket.remotePort ?? 0,
+          localPort: socket.localPort ?? 0,
+          serverName: null,
+          hostId: null,
+          serverNameMatched: false,
+          trustKey: null,
+          verdict: none,
+          identity: null,
+          tlsVersion: null,
+          cipher: null,
+          resumed: false,
+        }),
+      ),
+  });
+}
+

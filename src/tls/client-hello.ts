@@ -1,0 +1,177 @@
+/**
+ * Reads the ClientHello before OpenSSL does, so that the connection can go to the TLS settings of its host
+ * (RFC 8446 §4.1.2, RFC 5246 §7.4.1.2, RFC 6066 §3). Pure and bounded; it selects and counts, it decides
+ * nothing about trust: OpenSSL reads the same bytes again and has the last word.
+ */
+
+/** Most bytes of records looked at for one ClientHello: post-quantum key shares pass 16 KiB, nothing passes this. */
+export const maxHelloBytes = 65_536;
+
+/** What a client offers. */
+export interface ClientHello {
+  /** The SNI host name as sent, or null. Not normalised; may hold any byte as latin1. */
+  readonly serverName: string | null;
+  /** `supported_versions`, or the legacy version where that extension is absent. GREASE left out. */
+  readonly versions: readonly number[];
+  readonly alpn: readonly string[];
+}
+
+export type HelloResult =
+  | { readonly status: 'hello'; readonly hello: ClientHello }
+  /** More bytes are needed. */
+  | { readonly status: 'incomplete' }
+  /** The first byte is no handshake record: most likely plain HTTP on the TLS port. */
+  | { readonly status: 'not_tls' }
+  | { readonly status: 'malformed'; readonly detail: string };
+
+const handshakeRecord = 22;
+const clientHelloMessage = 1;
+const recordHeader = 5;
+/** RFC 8446 §5.1: a plaintext record holds at most 2^14 bytes. */
+const maxRecord = 16_384;
+
+class Malformed extends Error {}
+
+/** A cursor that refuses to read past the end of its bytes. */
+class Reader {
+  readonly bytes: Buffer;
+  position = 0;
+
+  constructor(bytes: Buffer) {
+    this.bytes = bytes;
+  }
+
+  get left(): number {
+    return this.bytes.length - this.position;
+  }
+
+  uint(size: 1 | 2 | 3): number {
+    if (this.left < size) throw new Malformed('a field ends early');
+    const value = this.bytes.readUIntBE(this.position, size);
+    this.position += size;
+    return value;
+  }
+
+  /** A vector: its length in `size` bytes, then that many bytes. */
+  vector(size: 1 | 2): Reader {
+    return this.take(this.uint(size));
+  }
+
+  take(length: number): Reader {
+    if (this.left < length) throw new Malformed('a vector is longer than what holds it');
+    const part = new Reader(this.bytes.subarray(this.position, this.position + length));
+    this.position += length;
+    return part;
+  }
+
+  latin1(): string {
+    return this.bytes.toString('latin1');
+  }
+}
+
+/**
+ * Reads the ClientHello from all the bytes that came so far, however they are cut over records and segments.
+ * Call it again with more bytes while it says `incomplete`; past `maxHelloBytes` it says `malformed`.
+ */
+export function readClientHello(bytes: Buffer): HelloResult {
+  if (bytes.length === 0) return { status: 'incomplete' };
+  if (bytes[0] !== handshakeRecord) return { status: 'not_tls' };
+  try {
+    const message = handshakeMessage(bytes);
+    if (message === null) {
+      return bytes.length < maxHelloBytes
+        ? { status: 'incomplete' }
+        : { status: 'malformed', detail: 'the ClientHello is too large' };
+    }
+    return { status: 'hello', hello: readMessage(new Reader(message)) };
+  } catch (error) {
+    if (error instanceof Malformed) return { status: 'malformed', detail: error.message };
+    throw error;
+  }
+}
+
+/** Joins the fragments of the first handshake message; null while it is not complete. */
+function handshakeMessage(bytes: Buffer): Buffer | null {
+  const fragments: Buffer[] = [];
+  let held = 0;
+  let wanted = Number.POSITIVE_INFINITY;
+  for (let at = 0; held < wanted; ) {
+    if (bytes.length - at < recordHeader) return null;
+    if (bytes[at] !== handshakeRecord || bytes[at + 1] !== 3)
+      throw new Malformed('a record that is no handshake record stands inside the ClientHello');
+    const length = bytes.readUInt16BE(at + 3);
+    if (length === 0 || length > maxRecord) throw new Malformed('a record has an impossible length');
+    const fragment = bytes.subarray(at + recordHeader, Math.min(at + recordHeader + length, bytes.length));
+    fragments.push(fragment);
+    held += fragment.length;
+    if (wanted === Number.POSITIVE_INFINITY && held >= 4) wanted = messageLength(fragments);
+    if (held < wanted && fragment.length < length) return null;
+    at += recordHeader + length;
+  }
+  return Buffer.concat(fragments).subarray(4, wanted);
+}
+
+/** Length of the handshake message with its header, from its first four bytes. */
+function messageLength(fragments: readonly Buffer[]): number {
+  const header = fragments.length === 1 ? fragments[0]! : Buffer.concat(fragments);
+  if (header[0] !== clientHelloMessage) throw new Malformed('the first message is no ClientHello');
+  const length = 4 + header.readUIntBE(1, 3);
+  if (length > maxHelloBytes) throw new Malformed('the ClientHello is too large');
+  return length;
+}
+
+function readMessage(message: Reader): ClientHello {
+  const legacyVersion = message.uint(2);
+  message.take(32); // random
+  if (message.vector(1).left > 32) throw new Malformed('the session id is too long');
+  message.vector(2); // cipher suites
+  message.vector(1); // compression methods
+  let serverName: string | null = null;
+  let versions: number[] = [legacyVersion];
+  let alpn: string[] = [];
+  // A hello without extensions is legal in TLS 1.2.
+  const extensions = message.left === 0 ? message : message.vector(2);
+  if (message.left !== 0) throw new Malformed('bytes follow the extensions');
+  const seen = new Set<number>();
+  while (extensions.left > 0) {
+    const type = extensions.uint(2);
+    const body = extensions.vector(2);
+    // RFC 8446 §4.2: no extension twice. A second server_name could be read differently by OpenSSL.
+    if (seen.has(type)) throw new Malformed('an extension stands twice');
+    seen.add(type);
+    if (type === 0) serverName = readServerName(body);
+    else if (type === 16) alpn = readAlpn(body);
+    else if (type === 43) versions = readVersions(body);
+  }
+  return { serverName, versions: versions.filter((version) => !isGrease(version)), alpn };
+}
+
+/** RFC 6066 §3: a list with one entry of type host_name. */
+function readServerName(body: Reader): string | null {
+  const list = body.vector(2);
+  if (body.left !== 0) throw new Malformed('bytes follow the server name');
+  const type = list.uint(1);
+  const name = list.vector(2);
+  if (type !== 0 || name.left === 0 || list.left !== 0) throw new Malformed('the server name is no single host name');
+  if (name.left > 255) throw new Malformed('the server name is too long');
+  return name.latin1();
+}
+
+function readAlpn(body: Reader): string[] {
+  const names: string[] = [];
+  const list = body.vector(2);
+  while (list.left > 0) names.push(list.vector(1).latin1());
+  return names;
+}
+
+function readVersions(body: Reader): number[] {
+  const versions: number[] = [];
+  const list = body.vector(1);
+  while (list.left > 1) versions.push(list.uint(2));
+  return versions;
+}
+
+/** RFC 8701: values a client adds at random so that servers learn to ignore the unknown. */
+function isGrease(value: number): boolean {
+  return (value & 0x0f0f) === 0x0a0a && value >> 8 === (value & 0xff);
+}

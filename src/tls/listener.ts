@@ -1,0 +1,277 @@
+import type { AddressInfo, Socket } from 'node:net';
+import type { TLSSocket } from 'node:tls';
+import type { HandshakeEvent, Observer } from '../observe/observer.ts';
+import type { Connection } from '../snapshot/connection.ts';
+import { normaliseHostName } from '../snapshot/host-name.ts';
+import type { HandshakeFailure, HandshakeReason } from '../snapshot/reason.ts';
+import type { Host, ListenAddress, Snapshot } from '../snapshot/snapshot.ts';
+import { Acceptor, remoteAddressOf } from './acceptor.ts';
+import { readClientHello } from './client-hello.ts';
+import { connectionOfHandshake } from './handshake.ts';
+import { HostServers } from './host-servers.ts';
+import { passes, verdictOfAborted } from './verification.ts';
+
+/** What the listener needs of the rest. */
+export interface TlsListenerDeps {
+  readonly snapshot: () => Snapshot;
+  readonly observer: Pick<Observer, 'handshake' | 'connectionOpened' | 'connectionClosed'>;
+  /** Takes over a connection whose handshake is complete. */
+  readonly accept: (socket: TLSSocket, connection: Connection) => void;
+  /** Takes over a connection that opened with plain HTTP, its bytes put back. */
+  readonly acceptPlain: (socket: Socket) => void;
+  /** Milliseconds since 1970. */
+  readonly now?: () => number;
+}
+
+/** A connection between its acceptance and the end of its handshake. */
+interface Pending {
+  readonly socket: Socket;
+  readonly startedAt: number;
+  readonly remoteAddress: string;
+  readonly remotePort: number;
+  readonly localPort: number;
+  host: Host | null;
+  serverName: string | null;
+  serverNameMatched: boolean;
+  settled: boolean;
+}
+
+const decodeErrorAlert = Buffer.from([21, 3, 3, 0, 2, 2, 50]);
+
+/** Accepts TCP, reads the ClientHello, runs the handshake of its host, and hands over what comes of it. */
+export class TlsListener {
+  readonly #deps: TlsListenerDeps;
+  readonly #acceptor: Acceptor;
+  readonly #hosts: HostServers;
+  readonly #pending = new Map<Socket, Pending>();
+  readonly #now: () => number;
+
+  constructor(deps: TlsListenerDeps) {
+    this.#deps = deps;
+    this.#now = deps.now ?? Date.now;
+    this.#hosts = new HostServers({
+      secure: (socket) => this.#secure(socket),
+      failed: (error, socket) => this.#failed(error, socket),
+    });
+    this.#acceptor = new Acceptor({
+      listener: 'https',
+      observer: deps.observer,
+      limit: () => deps.snapshot().limits.connections,
+      accept: (socket) => this.#accept(socket),
+      refuse: (socket) => this.#reject(this.#open(socket), 'overload', 'too many connections at once'),
+    });
+  }
+
+  /**
+   * Loads a snapshot's certificates and trust stores and gives back the switch that puts them in force.
+   * @throws TlsMaterialError when some do not load; nothing has changed then.
+   */
+  prepare(snapshot: Snapshot): () => void {
+    return this.#hosts.prepare(snapshot);
+  }
+
+  /** Rejects with the system's error (EADDRINUSE, EACCES …). */
+  listen(address: ListenAddress): Promise<AddressInfo> {
+    return this.#acceptor.listen(address);
+  }
+
+  /** Connections accepted and not yet closed, handshakes included. */
+  get openConnections(): number {
+    return this.#acceptor.openConnections;
+  }
+
+  /** Stops accepting. Resolves when the last open connection is gone. */
+  stop(): Promise<void> {
+    return this.#acceptor.stop();
+  }
+
+  /** Ends every connection at once. */
+  destroyConnections(): void {
+    this.#acceptor.destroyConnections();
+  }
+
+  #open(socket: Socket): Pending {
+    return {
+      socket,
+      startedAt: this.#now(),
+      remoteAddress: remoteAddressOf(socket),
+      remotePort: socket.remotePort ?? 0,
+      localPort: socket.localPort ?? 0,
+      host: null,
+      serverName: null,
+      serverNameMatched: false,
+      settled: false,
+    };
+  }
+
+  #accept(socket: Socket): void {
+    const { limits } = this.#deps.snapshot();
+    const pending = this.#open(socket);
+    if (this.#pending.size >= limits.handshakes) {
+      this.#reject(pending, 'overload', 'too many handshakes at once');
+      socket.destroy();
+      return;
+    }
+    this.#pending.set(socket, pending);
+    socket.once('close', () =>
+      this.#reject(pending, 'client_abort', 'the client closed the connection during the handshake'),
+    );
+    this.#awaitHello(pending, limits.handshakeTimeoutMs);
+  }
+
+  #awaitHello(pending: Pending, timeoutMs: number): void {
+    const { socket } = pending;
+    let bytes: Buffer = Buffer.alloc(0);
+    const timer = setTimeout(() => {
+      stop();
+      this.#reject(pending, 'timeout', 'no whole ClientHello came in time');
+      socket.destroy();
+    }, timeoutMs);
+    const stop = (): void => {
+      clearTimeout(timer);
+      socket.off('data', read);
+      socket.off('close', stop);
+    };
+    const read = (chunk: Buffer): void => {
+      bytes = bytes.length === 0 ? chunk : Buffer.concat([bytes, chunk]);
+      const result = readClientHello(bytes);
+      if (result.status === 'incomplete') return;
+      stop();
+      socket.pause();
+      switch (result.status) {
+        case 'hello':
+          socket.unshift(bytes);
+          this.#startHandshake(pending, result.hello.serverName);
+          return;
+        case 'not_tls':
+          this.#plain(pending, bytes);
+          return;
+        case 'malformed':
+          this.#reject(pending, 'protocol', result.detail);
+          socket.end(decodeErrorAlert, () => socket.destroy());
+          return;
+      }
+    };
+    socket.on('data', read);
+    socket.once('close', stop);
+  }
+
+  #startHandshake(pending: Pending, serverName: string | null): void {
+    const snapshot = this.#deps.snapshot();
+    const name = serverName === null ? null : normaliseHostName(serverName);
+    const named = name === null ? null : snapshot.hosts.find(name);
+    pending.serverName = serverName;
+    pending.host = named ?? snapshot.defaultHost;
+    pending.serverNameMatched = named !== null;
+    this.#hosts.accept(pending.socket, pending.host.id);
+  }
+
+  #plain(pending: Pending, bytes: Buffer): void {
+    this.#reject(pending, 'protocol', 'the first bytes are no TLS record');
+    // Only what looks like the start of a request line gets an answer in HTTP.
+    if (/^[A-Z]/.test(String.fromCharCode(bytes[0]!))) {
+      pending.socket.unshift(bytes);
+      this.#deps.acceptPlain(pending.socket);
+    } else pending.socket.destroy();
+  }
+
+  #secure(socket: TLSSocket): void {
+    socket.on('error', () => {});
+    const pending = this.#pendingOf(socket);
+    if (pending === null || pending.host === null || pending.settled) {
+      socket.destroy();
+      return;
+    }
+    const { host } = pending;
+    // OpenSSL must have read the same name that chose the host (a second ClientHello could bring another).
+    if ((socket.servername || null) !== pending.serverName) {
+      this.#reject(pending, 'protocol', 'the server name changed during the handshake');
+      socket.destroy();
+      return;
+    }
+    const connection = connectionOfHandshake(socket, host, pending);
+    const { verdict } = connection;
+    const accepted = passes(host.clientAuth.mode, verdict);
+    const reason: HandshakeReason =
+      verdict.status === 'failed' ? verdict.reason : verdict.status === 'none' && !accepted ? 'no_certificate' : 'ok';
+    this.#settle(pending, accepted ? 'accepted' : 'rejected', reason, {
+      tlsVersion: connection.tlsVersion,
+      cipher: connection.cipher,
+      resumed: connection.resumed,
+      identity: connection.identity,
+      detail: verdict.status === 'failed' ? verdict.detail : null,
+    });
+    if (!accepted && host.clientAuth.strict) {
+      socket.destroy();
+      return;
+    }
+    this.#deps.accept(socket, connection);
+  }
+
+  #failed(error: NodeJS.ErrnoException, socket: TLSSocket): void {
+    const pending = this.#pendingOf(socket);
+    if (pending !== null) {
+      const verdict = pending.host?.clientAuth.strict === true ? verdictOfAborted(socket) : null;
+      if (verdict?.status === 'failed') this.#settle(pending, 'rejected', verdict.reason, { detail: verdict.detail });
+      else this.#reject(pending, failureOf(error), `${error.code ?? 'error'}: ${firstLine(error.message)}`);
+    }
+    socket.destroy();
+  }
+
+  #reject(pending: Pending, reason: HandshakeFailure | 'no_certificate', detail: string): void {
+    this.#settle(pending, 'rejected', reason, { detail });
+  }
+
+  #settle(
+    pending: Pending,
+    result: HandshakeEvent['result'],
+    reason: HandshakeReason,
+    known: Partial<Pick<HandshakeEvent, 'tlsVersion' | 'cipher' | 'resumed' | 'identity' | 'detail'>>,
+  ): void {
+    if (pending.settled) return;
+    pending.settled = true;
+    this.#pending.delete(pending.socket);
+    this.#deps.observer.handshake({
+      listener: 'https',
+      host: pending.host?.id ?? null,
+      result,
+      reason,
+      tlsVersion: known.tlsVersion ?? null,
+      cipher: known.cipher ?? null,
+      resumed: known.resumed ?? false,
+      durationMs: this.#now() - pending.startedAt,
+      remoteAddress: pending.remoteAddress,
+      remotePort: pending.remotePort,
+      serverName: pending.serverName,
+      identity: known.identity ?? null,
+      detail: known.detail ?? null,
+    });
+  }
+
+  /**
+   * The TCP connection below a TLS one. Node offers no public way from one to the other where the handshake
+   * failed; `_parent` has been there from Node 20 to 26, and without it the connection is destroyed.
+   */
+  #pendingOf(socket: TLSSocket): Pending | null {
+    const { _parent: raw } = socket as TLSSocket & { readonly _parent?: Socket };
+    return raw === undefined ? null : (this.#pending.get(raw) ?? null);
+  }
+}
+
+function failureOf(error: NodeJS.ErrnoException): HandshakeFailure | 'no_certificate' {
+  switch (error.code) {
+    case 'ERR_SSL_PEER_DID_NOT_RETURN_A_CERTIFICATE':
+      return 'no_certificate';
+    case 'ERR_TLS_HANDSHAKE_TIMEOUT':
+      return 'timeout';
+    case 'ECONNRESET':
+    case 'EPIPE':
+      return 'client_abort';
+    default:
+      return 'protocol';
+  }
+}
+
+function firstLine(text: string): string {
+  return text.split('\n', 1)[0]!.slice(0, 300);
+}
