@@ -1,8 +1,13 @@
 /** One attribute of a name: its type as a dotted OID and its value. */
 export interface Attribute {
   readonly oid: string;
-  /** The value decoded to a string. Never parsed again: `,`, `=`, newlines and NULs in it are data. */
+  /**
+   * The value decoded to a string. Never parsed again: `,`, `=`, newlines and NULs in it are data.
+   * Where the value is no text at all (`isText` in distinguished-name.ts), `#` and its DER in hex.
+   */
   readonly value: string;
+  /** Universal tag of the value's type (X.680); absent: UTF8String. */
+  readonly tag?: number;
 }
 
 /** Attributes that stand together (`+` in RFC 2253); nearly always one. */
