@@ -66,7 +66,8 @@ class Compiler {
     const names = new Set<string>();
     for (const [index, host] of hosts.entries()) {
       for (const name of host.names) {
-        if (names.has(name)) this.#problem(pointer('hosts', index, 'names'), `${name} belongs to another host`);
+        if (names.has(name))
+          this.#problem(pointer('hosts', index, 'names'), `${name} belongs to another host`);
         names.add(name);
       }
     }
@@ -74,7 +75,7 @@ class Compiler {
     return Object.freeze({
       version: digest(JSON.stringify(config), ...[...this.#material].flat()),
       listeners: listeners(config),
-      minVersion: config.tls?.minVersion ?? 'TLSv1.2',
+      minVersion: config.tls?.minVersion ?? defaults.minVersion,
       hosts: createHostTable(hosts),
       defaultHost,
       upstreams,
@@ -84,7 +85,7 @@ class Compiler {
         delayMs: duration(config.shutdown?.delay, defaults.shutdown.delayMs),
         graceMs: duration(config.shutdown?.grace, defaults.shutdown.graceMs),
       }),
-      accessLog: config.accessLog ?? true,
+      accessLog: config.accessLog ?? defaults.accessLog,
     });
   }
 
@@ -147,12 +148,13 @@ class Compiler {
     upstreams: ReadonlyMap<string, Upstream>,
     path: string,
   ): Route {
-    const pathType = config.pathType ?? 'Prefix';
+    const pathType = config.pathType ?? defaults.pathType;
     const normal = normalisePath(config.path);
     if (normal === null || normal.path !== config.path) {
       this.#problem(`${path}/path`, `write the path as it is matched: ${normal?.path ?? 'it leads nowhere'}`);
     }
-    if (!upstreams.has(config.upstream)) this.#problem(`${path}/upstream`, `there is no upstream ${config.upstream}`);
+    if (!upstreams.has(config.upstream))
+      this.#problem(`${path}/upstream`, `there is no upstream ${config.upstream}`);
     return Object.freeze({
       id: `${hostId} ${pathType} ${config.path}`,
       hostId,
@@ -179,7 +181,7 @@ class Compiler {
     const upstream = {
       name,
       endpoints: Object.freeze(config.endpoints.map((text) => endpoint(text))),
-      balance: config.balance ?? 'round_robin',
+      balance: config.balance ?? defaults.balance,
       tls: config.tls === undefined ? null : this.#upstreamTls(config.tls, `${path}/tls`),
       health:
         config.health === undefined

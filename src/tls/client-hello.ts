@@ -18,8 +18,8 @@ export interface ClientHello {
 
 export type HelloResult =
   | { readonly status: 'hello'; readonly hello: ClientHello }
-  /** More bytes are needed. */
-  | { readonly status: 'incomplete' }
+  /** It cannot be whole before this many bytes are there: with fewer, asking again is wasted work. */
+  | { readonly status: 'incomplete'; readonly needs: number }
   /** The first byte is no handshake record: most likely plain HTTP on the TLS port. */
   | { readonly status: 'not_tls' }
   | { readonly status: 'malformed'; readonly detail: string };
@@ -74,13 +74,13 @@ class Reader {
  * Call it again with more bytes while it says `incomplete`; past `maxHelloBytes` it says `malformed`.
  */
 export function readClientHello(bytes: Buffer): HelloResult {
-  if (bytes.length === 0) return { status: 'incomplete' };
+  if (bytes.length === 0) return { status: 'incomplete', needs: 1 };
   if (bytes[0] !== handshakeRecord) return { status: 'not_tls' };
   try {
     const message = handshakeMessage(bytes);
-    if (message === null) {
-      return bytes.length < maxHelloBytes
-        ? { status: 'incomplete' }
+    if (typeof message === 'number') {
+      return message <= maxHelloBytes
+        ? { status: 'incomplete', needs: message }
         : { status: 'malformed', detail: 'the ClientHello is too large' };
     }
     return { status: 'hello', hello: readMessage(new Reader(message)) };
@@ -90,13 +90,13 @@ export function readClientHello(bytes: Buffer): HelloResult {
   }
 }
 
-/** Joins the fragments of the first handshake message; null while it is not complete. */
-function handshakeMessage(bytes: Buffer): Buffer | null {
+/** Joins the fragments of the first handshake message; while it is not complete, how many bytes to wait for. */
+function handshakeMessage(bytes: Buffer): Buffer | number {
   const fragments: Buffer[] = [];
   let held = 0;
   let wanted = Number.POSITIVE_INFINITY;
-  for (let at = 0; held < wanted; ) {
-    if (bytes.length - at < recordHeader) return null;
+  for (let at = 0; held < wanted;) {
+    if (bytes.length - at < recordHeader) return at + recordHeader;
     if (bytes[at] !== handshakeRecord || bytes[at + 1] !== 3)
       throw new Malformed('a record that is no handshake record stands inside the ClientHello');
     const length = bytes.readUInt16BE(at + 3);
@@ -105,7 +105,7 @@ function handshakeMessage(bytes: Buffer): Buffer | null {
     fragments.push(fragment);
     held += fragment.length;
     if (wanted === Number.POSITIVE_INFINITY && held >= 4) wanted = messageLength(fragments);
-    if (held < wanted && fragment.length < length) return null;
+    if (held < wanted && fragment.length < length) return at + recordHeader + length;
     at += recordHeader + length;
   }
   return Buffer.concat(fragments).subarray(4, wanted);
@@ -152,7 +152,8 @@ function readServerName(body: Reader): string | null {
   if (body.left !== 0) throw new Malformed('bytes follow the server name');
   const type = list.uint(1);
   const name = list.vector(2);
-  if (type !== 0 || name.left === 0 || list.left !== 0) throw new Malformed('the server name is no single host name');
+  if (type !== 0 || name.left === 0 || list.left !== 0)
+    throw new Malformed('the server name is no single host name');
   if (name.left > 255) throw new Malformed('the server name is too long');
   return name.latin1();
 }

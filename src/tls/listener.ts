@@ -121,7 +121,9 @@ export class TlsListener {
 
   #awaitHello(pending: Pending, timeoutMs: number): void {
     const { socket } = pending;
-    let bytes: Buffer = Buffer.alloc(0);
+    const chunks: Buffer[] = [];
+    let length = 0;
+    let needs = 1;
     const timer = setTimeout(() => {
       stop();
       this.#reject(pending, 'timeout', 'no whole ClientHello came in time');
@@ -133,9 +135,16 @@ export class TlsListener {
       socket.off('close', stop);
     };
     const read = (chunk: Buffer): void => {
-      bytes = bytes.length === 0 ? chunk : Buffer.concat([bytes, chunk]);
+      chunks.push(chunk);
+      length += chunk.length;
+      // Read a byte at a time, a hello would cost the square of its length.
+      if (length < needs) return;
+      const bytes = chunks.length === 1 ? chunk : Buffer.concat(chunks);
       const result = readClientHello(bytes);
-      if (result.status === 'incomplete') return;
+      if (result.status === 'incomplete') {
+        ({ needs } = result);
+        return;
+      }
       stop();
       socket.pause();
       switch (result.status) {
@@ -193,7 +202,11 @@ export class TlsListener {
     const { verdict } = connection;
     const accepted = passes(host.clientAuth.mode, verdict);
     const reason: HandshakeReason =
-      verdict.status === 'failed' ? verdict.reason : verdict.status === 'none' && !accepted ? 'no_certificate' : 'ok';
+      verdict.status === 'failed'
+        ? verdict.reason
+        : verdict.status === 'none' && !accepted
+          ? 'no_certificate'
+          : 'ok';
     this.#settle(pending, accepted ? 'accepted' : 'rejected', reason, {
       tlsVersion: connection.tlsVersion,
       cipher: connection.cipher,
@@ -212,7 +225,8 @@ export class TlsListener {
     const pending = this.#pendingOf(socket);
     if (pending !== null) {
       const verdict = pending.host?.clientAuth.strict === true ? verdictOfAborted(socket) : null;
-      if (verdict?.status === 'failed') this.#settle(pending, 'rejected', verdict.reason, { detail: verdict.detail });
+      if (verdict?.status === 'failed')
+        this.#settle(pending, 'rejected', verdict.reason, { detail: verdict.detail });
       else this.#reject(pending, failureOf(error), `${error.code ?? 'error'}: ${firstLine(error.message)}`);
     }
     socket.destroy();

@@ -1,0 +1,251 @@
+import type { AddressInfo } from 'node:net';
+import type { Duplex } from 'node:stream';
+import { Admin } from './admin/admin.ts';
+import type { Source } from './config/source.ts';
+import { createObservability, type Observability } from './observe/observe.ts';
+import { FullLane } from './proxy/full-lane.ts';
+import { answerPlainHttp } from './proxy/plain-http.ts';
+import { createRedirectListener } from './proxy/redirect-listener.ts';
+import { Upstreams } from './proxy/upstream/upstreams.ts';
+import { compile } from './snapshot/compile.ts';
+import type { Connection } from './snapshot/connection.ts';
+import { decide } from './snapshot/decide.ts';
+import type { Snapshot } from './snapshot/snapshot.ts';
+import type { Acceptor } from './tls/acceptor.ts';
+import { TlsListener } from './tls/listener.ts';
+import { TlsMaterialError } from './tls/host-servers.ts';
+
+/** The configuration cannot be served; `problems` say why, a line each. */
+export class ConfigurationError extends Error {
+  readonly problems: readonly string[];
+
+  constructor(problems: readonly string[]) {
+    super(problems.join('\n'));
+    this.name = 'ConfigurationError';
+    this.problems = problems;
+  }
+}
+
+/** An address that cannot be listened on, and what to do about it. */
+export class ListenError extends Error {}
+
+/** Where the program listens. */
+export interface Addresses {
+  readonly https: AddressInfo;
+  readonly http: AddressInfo | null;
+  readonly admin: AddressInfo;
+}
+
+/** The composition root: builds the parts, starts them, reloads, drains and stops. */
+export class App {
+  readonly #source: Source;
+  readonly #observability: Observability;
+  readonly #upstreams: Upstreams;
+  readonly #lane: FullLane;
+  readonly #https: TlsListener;
+  readonly #http: Acceptor;
+  readonly #admin: Admin;
+  readonly #connections = new WeakMap<Duplex, Connection>();
+  #watch: { close(): void } | null = null;
+  #snapshot: Snapshot | null = null;
+  #state: 'starting' | 'serving' | 'draining' | 'stopped' = 'starting';
+  #reloading: Promise<void> = Promise.resolve();
+
+  constructor(source: Source, observability: Observability = createObservability()) {
+    this.#source = source;
+    this.#observability = observability;
+    const { observer } = observability;
+    const snapshot = (): Snapshot => this.snapshot;
+    this.#upstreams = new Upstreams({ observer });
+    this.#lane = new FullLane({
+      snapshot,
+      decide,
+      upstreams: this.#upstreams,
+      observer,
+      connectionOf: (socket) => this.#connections.get(socket)!,
+    });
+    this.#https = new TlsListener({
+      snapshot,
+      observer,
+      accept: (socket, connection) => this.#accept(socket, connection),
+      acceptPlain: answerPlainHttp,
+    });
+    this.#http = createRedirectListener({
+      snapshot,
+      observer,
+      accept: (socket, connection) => this.#accept(socket, connection),
+    });
+    this.#admin = new Admin({
+      metrics: () => observability.metrics.render(),
+      ready: () => (this.#state === 'serving' ? { ready: true } : { ready: false, reason: this.#state }),
+      status: () => this.#status(),
+    });
+  }
+
+  /** The configuration in force. */
+  get snapshot(): Snapshot {
+    if (this.#snapshot === null) throw new Error('no configuration is in force yet');
+    return this.#snapshot;
+  }
+
+  /**
+   * Loads the configuration and starts listening.
+   * @throws ConfigurationError, ListenError; nothing is left running then.
+   */
+  async start(): Promise<Addresses> {
+    try {
+      this.#swap(await this.#load());
+      await this.#lane.ready;
+      const { listeners } = this.snapshot;
+      const admin = await listen('admin', listeners.admin, (address) =>
+        this.#admin.listen(address.address, address.port),
+      );
+      const https = await listen('https', listeners.https, (address) => this.#https.listen(address));
+      const http =
+        listeners.http === null
+          ? null
+          : await listen('http', listeners.http, (address) => this.#http.listen(address));
+      this.#state = 'serving';
+      return { https, http, admin };
+    } catch (error) {
+      await this.stop();
+      throw error;
+    }
+  }
+
+  /** Reloads whenever one of the source's files changes. */
+  watch(): void {
+    this.#watch = this.#source.watch(() => void this.reload());
+  }
+
+  /**
+   * Loads the configuration anew and swaps it in, whole; a bad one changes nothing and is reported. Never
+   * rejects. Reloads asked for meanwhile run after it, one at a time.
+   */
+  reload(): Promise<void> {
+    this.#reloading = this.#reloading.then(async () => {
+      const { observer } = this.#observability;
+      if (this.#state === 'stopped') return;
+      try {
+        this.#swap(await this.#load());
+      } catch (error) {
+        const problems = error instanceof ConfigurationError ? error.problems : [String(error)];
+        observer.reload({ result: 'failure', version: null, problems });
+      }
+    });
+    return this.#reloading;
+  }
+
+  /**
+   * Says no to new work, waits for requests under way up to the configured grace, and stops. Resolves when
+   * everything is closed; true if no request was cut off.
+   */
+  async drain(): Promise<boolean> {
+    if (this.#state !== 'serving') {
+      await this.stop();
+      return true;
+    }
+    const { delayMs, graceMs } = this.snapshot.shutdown;
+    this.#state = 'draining';
+    await delay(delayMs);
+    const stopped = Promise.all([this.#https.stop(), this.#http.stop()]).then(() => true);
+    this.#lane.drain();
+    const clean = await Promise.race([stopped, delay(graceMs).then(() => false)]);
+    await this.stop();
+    return clean;
+  }
+
+  /** Closes everything at once. */
+  async stop(): Promise<void> {
+    this.#state = 'stopped';
+    this.#watch?.close();
+    const stopped = [this.#https.stop(), this.#http.stop()];
+    this.#https.destroyConnections();
+    this.#http.destroyConnections();
+    await Promise.all(stopped);
+    await this.#lane.close();
+    await this.#upstreams.close();
+    await this.#admin.close();
+    await this.#observability.close();
+  }
+
+  #accept(socket: import('node:net').Socket, connection: Connection): void {
+    this.#connections.set(socket, connection);
+    this.#lane.accept(socket);
+  }
+
+  /** @throws ConfigurationError */
+  async #load(): Promise<Snapshot> {
+    const loaded = await this.#source.load();
+    if (!loaded.ok) throw new ConfigurationError(loaded.problems);
+    const compiled = compile(loaded.config, loaded.material);
+    if (!compiled.ok) throw new ConfigurationError(compiled.problems.map((problem) => loaded.place(problem)));
+    return compiled.snapshot;
+  }
+
+  /** @throws ConfigurationError when TLS does not take a certificate or trust store; nothing has changed then. */
+  #swap(snapshot: Snapshot): void {
+    let commitTls: () => void;
+    try {
+      commitTls = this.#https.prepare(snapshot);
+    } catch (error) {
+      if (error instanceof TlsMaterialError) throw new ConfigurationError([error.message]);
+      throw error;
+    }
+    commitTls();
+    this.#upstreams.update(snapshot.upstreams);
+    this.#snapshot = snapshot;
+    this.#observability.describe(snapshot);
+    this.#observability.observer.reload({ result: 'success', version: snapshot.version, problems: [] });
+  }
+
+  #status(): Record<string, unknown> {
+    const { snapshot } = this;
+    return {
+      state: this.#state,
+      configuration: snapshot.version,
+      hosts: snapshot.hosts.all.map((host) => ({
+        names: host.names,
+        clientAuth: host.clientAuth.mode,
+        routes: host.routes.all.map(({ path, pathType, upstream, policy }) => ({
+          path,
+          pathType,
+          upstream,
+          policy: policy !== null,
+        })),
+      })),
+      upstreams: this.#upstreams.status(),
+      connections: this.#https.openConnections + this.#http.openConnections,
+    };
+  }
+}
+
+async function listen<Address extends { readonly address: string; readonly port: number }, Bound>(
+  name: string,
+  address: Address,
+  start: (address: Address) => Promise<Bound>,
+): Promise<Bound> {
+  try {
+    return await start(address);
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    const where = `${address.address}:${address.port}`;
+    if (code === 'EADDRINUSE') {
+      throw new ListenError(`the ${name} listener cannot use ${where}: another program listens there`, {
+        cause: error,
+      });
+    }
+    if (code === 'EACCES') {
+      throw new ListenError(`the ${name} listener may not use ${where}: ports below 1024 need a privilege`, {
+        cause: error,
+      });
+    }
+    throw new ListenError(`the ${name} listener cannot use ${where}: ${message}`, { cause: error });
+  }
+}
+
+function delay(ms: number): Promise<void> {
+  return new Promise((resolve) => {
+    setTimeout(resolve, ms).unref();
+  });
+}
