@@ -1,3 +1,5 @@
+import { formatIpAddress, parseIpAddress } from '../tls/ip-address.ts';
+
 /**
  * One spelling for a host's name, wherever it comes from: SNI, Host header, configuration (rule 5). Two
  * spellings of one name must never reach two hosts (CVE-2022-23632, CVE-2026-48928: a trailing dot, a capital).
@@ -14,13 +16,11 @@ const labels = /^(?!-)[a-z0-9_-]{1,63}(?<!-)(?:\.(?!-)[a-z0-9_-]{1,63}(?<!-))*$/
 /** Ends in a label that some resolvers take for a part of an IPv4 address (WHATWG URL §3.5, "ends in a number"). */
 const endsInNumber = /(?:^|\.)(?:[0-9]+|0x[0-9a-f]*)$/;
 
-const ipv4 = /^(?:(?:25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])(?:\.(?!$)|$)){4}$/;
-
 /**
  * Brings a host name or IP address into its one spelling, or says null: it is none. Lower case, without the
- * trailing dot; IPv6 with or without brackets becomes RFC 5952 text without them (a mapped IPv4 address in
- * hex groups). Non-ASCII names are refused: on the wire they are A-labels. So are ports, user information,
- * wildcards, zone ids and the odd spellings of IPv4 (`127.1`, `0x7f.0.0.1`, `010.0.0.1`).
+ * trailing dot; IPv6 with or without brackets becomes RFC 5952 text without them. Non-ASCII names are
+ * refused: on the wire they are A-labels. So are ports, user information, wildcards, zone ids and the odd
+ * spellings of IPv4 (`127.1`, `0x7f.0.0.1`, `010.0.0.1`).
  */
 export function normaliseHostName(text: string): string | null {
   // Looked at before lower-casing: the Kelvin sign would become a `k`.
@@ -30,7 +30,7 @@ export function normaliseHostName(text: string): string | null {
   if (lower.includes(':')) return normaliseIPv6(lower);
   const name = lower.endsWith('.') ? lower.slice(0, -1) : lower;
   if (name.length > maxNameLength || !labels.test(name)) return null;
-  if (endsInNumber.test(name) && !ipv4.test(name)) return null;
+  if (endsInNumber.test(name) && parseIpAddress(name) === null) return null;
   return name;
 }
 
@@ -62,13 +62,11 @@ export function splitAuthority(text: string): Authority | null {
  */
 export function wildcardParent(name: string): string | null {
   const dot = name.indexOf('.');
-  if (dot === -1 || name.includes(':') || ipv4.test(name)) return null;
+  if (dot === -1 || name.includes(':') || parseIpAddress(name) !== null) return null;
   return name.slice(dot + 1);
 }
 
 function normaliseIPv6(text: string): string | null {
-  // Checked first: the URL parser would drop tabs and newlines.
-  if (!/^[0-9a-f:.]+$/.test(text)) return null;
-  const url = `http://[${text}]/`;
-  return URL.canParse(url) ? new URL(url).hostname.slice(1, -1) : null;
+  const octets = text.includes(':') ? parseIpAddress(text) : null;
+  return octets === null ? null : formatIpAddress(octets);
 }
