@@ -1,0 +1,55 @@
+import type { Host, Route } from '../../snapshot/snapshot.ts';
+import { type ForwardedInput, forwardedHeaders, ownNames } from './forwarded.ts';
+import { connectionNamed, hopByHopNames } from './hop-by-hop.ts';
+import { planIdentityHeaders } from './identity.ts';
+import { isIdentityHeaderName } from './names.ts';
+
+export interface RequestHeadersInput extends ForwardedInput {
+  /** The host that the decision forwards to. */
+  readonly host: Pick<Host, 'clientAuth'>;
+  readonly route: Pick<Route, 'identityHeaders'>;
+  /** `Snapshot.identityHeaderNames`. */
+  readonly snapshotIdentityHeaderNames: ReadonlySet<string>;
+}
+
+/** nginx calls all others invalid and drops them (`ignore_invalid_headers on`, `underscores_in_headers off`). */
+const passableName = /^[a-z0-9-]+$/;
+
+const removed: ReadonlySet<string> = new Set([...hopByHopNames, ...ownNames]);
+
+/**
+ * The headers of a request as they go to the upstream: name, value, …. First Host as the client sent it, then
+ * the client's headers in their order, then ours. Taken off, in any letter case and however often:
+ * - those of one hop and of framing, and those that Connection names. What we set comes after that, so
+ *   `Connection: ssl-client-verify` takes nothing away (CVE-2024-45410, CVE-2026-29054);
+ * - every name under which an identity is handed on, of any dialect or template anywhere in the snapshot, on
+ *   every host (rule 4);
+ * - names with anything but letters, digits and hyphens: `ssl_client_verify` and `ssl.client.verify` become
+ *   the same variable as `ssl-client-verify` in CGI-like backends (CVE-2026-33433, CVE-2026-52845);
+ * - Expect and Proxy.
+ *
+ * The head must have passed `readRequestHead`. The identity headers are planned once per connection and route
+ * (`planIdentityHeaders`); the rest depends on the request.
+ */
+export function planRequestHeaders(input: RequestHeadersInput): string[] {
+  const { rawHeaders, head, snapshotIdentityHeaderNames } = input;
+  const named = connectionNamed(rawHeaders);
+  const planned = ['Host', head.authority];
+  for (let index = 0; index < rawHeaders.length; index += 2) {
+    const name = rawHeaders[index] ?? '';
+    const lower = name.toLowerCase();
+    if (
+      removed.has(lower) ||
+      !passableName.test(lower) ||
+      isIdentityHeaderName(lower) ||
+      snapshotIdentityHeaderNames.has(lower) ||
+      named?.has(lower) === true
+    ) {
+      continue;
+    }
+    planned.push(name, rawHeaders[index + 1] ?? '');
+  }
+  planned.push(...forwardedHeaders(input));
+  planned.push(...planIdentityHeaders(input.connection, input.host, input.route.identityHeaders));
+  return planned;
+}
