@@ -1,4 +1,4 @@
-import { isIP } from 'node:net';
+import { parseIpAddress } from '../tls/ip-address.ts';
 import { extensionOids } from './oid.ts';
 import { encodeExtension } from './extension.ts';
 import { explicit, implicit, oid, sequence, tlv } from './der.ts';
@@ -13,33 +13,16 @@ export type AltName =
 
 /** Sorts one entry of cfssl's `hosts` as cfssl does: an address, an e-mail, a URI, else a DNS name. */
 export function altNameOf(host: string): AltName {
-  if (isIP(host) !== 0) return { type: 'ip', value: host };
+  if (parseIpAddress(host) !== null) return { type: 'ip', value: host };
   if (/^[^@\s:/]+@[^@\s/]+$/.test(host)) return { type: 'email', value: host };
   if (/^[A-Za-z][A-Za-z0-9+.-]*:\S+$/.test(host)) return { type: 'uri', value: host };
   return { type: 'dns', value: host };
 }
 
-function ipv4Octets(text: string): number[] {
-  return text.split('.').map(Number);
-}
-
-/** The 4 or 16 octets of an address in text. Throws PkiError if it is none, or carries a zone. */
-export function ipOctets(text: string): Buffer {
-  if (isIP(text) === 4) return Buffer.from(ipv4Octets(text));
-  if (isIP(text) !== 6 || text.includes('%'))
-    throw new PkiError(`${JSON.stringify(text)} is not an IP address`);
-  let plain = text;
-  const dotted = /(\d+\.\d+\.\d+\.\d+)$/.exec(text)?.[1];
-  if (dotted !== undefined) {
-    const [a, b, c, d] = ipv4Octets(dotted) as [number, number, number, number];
-    plain = `${text.slice(0, -dotted.length)}${(a * 256 + b).toString(16)}:${(c * 256 + d).toString(16)}`;
-  }
-  const [head = '', tail] = plain.split('::');
-  const before = head === '' ? [] : head.split(':');
-  const after = tail === undefined || tail === '' ? [] : tail.split(':');
-  const zeros = tail === undefined ? 0 : 8 - before.length - after.length;
-  const groups = [...before, ...Array.from({ length: zeros }, () => '0'), ...after];
-  return Buffer.from(groups.map((group) => group.padStart(4, '0')).join(''), 'hex');
+function ipOctets(text: string): Uint8Array {
+  const octets = parseIpAddress(text);
+  if (octets === null) throw new PkiError(`${JSON.stringify(text)} is not an IP address`);
+  return octets;
 }
 
 const textTags = { email: 1, dns: 2, uri: 6 } as const;

@@ -2,8 +2,10 @@ import type { KeyObject } from 'node:crypto';
 import { type AltName, subjectAltName } from './alt-name.ts';
 import { randomSerial, signCertificate } from './certificate.ts';
 import {
+  authorityInfoAccess,
   authorityKeyIdentifier,
   basicConstraints,
+  crlDistributionPoints,
   encodeExtension,
   extKeyUsage,
   type ExtensionInput,
@@ -35,6 +37,9 @@ export interface CertificateRequest {
   readonly altNames?: readonly AltName[];
   /** Set: a CA certificate. */
   readonly ca?: { readonly pathLen?: number };
+  readonly crlUrl?: string;
+  readonly ocspUrl?: string;
+  readonly issuerUrls?: readonly string[];
   readonly serial?: Uint8Array;
   /** Take the place of ours of the same OID, else come last. */
   readonly extensions?: readonly ExtensionInput[];
@@ -77,6 +82,13 @@ export function issueCertificate(
   if (request.altNames !== undefined && request.altNames.length > 0) {
     const critical = emptyName.equals(request.subject);
     extensions.set(extensionOids.subjectAltName, subjectAltName(request.altNames, critical));
+  }
+  if (request.crlUrl !== undefined) {
+    extensions.set(extensionOids.crlDistributionPoints, crlDistributionPoints(request.crlUrl));
+  }
+  const issuerUrls = request.issuerUrls ?? [];
+  if (request.ocspUrl !== undefined || issuerUrls.length > 0) {
+    extensions.set(extensionOids.authorityInfoAccess, authorityInfoAccess(issuerUrls, request.ocspUrl));
   }
   for (const name of request.without ?? []) extensions.delete(name);
   for (const extension of request.extensions ?? []) {

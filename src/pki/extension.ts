@@ -1,6 +1,6 @@
 import * as asn1js from 'asn1js';
 import { AuthorityKeyIdentifier, BasicConstraints, ExtKeyUsage } from 'pkijs';
-import { derTrue, octetString, oid, sequence, tlv } from './der.ts';
+import { derTrue, implicit, octetString, oid, sequence, tlv } from './der.ts';
 import { extensionOids } from './oid.ts';
 
 /** One extension to be written; `value` is the DER inside its OCTET STRING. */
@@ -61,6 +61,22 @@ export function authorityKeyIdentifier(keyId: Uint8Array): Buffer {
   const keyIdentifier = new asn1js.OctetString({ valueHex: keyId });
   const value = new AuthorityKeyIdentifier({ keyIdentifier }).toSchema();
   return encodeExtension({ oid: extensionOids.authorityKeyIdentifier, value: der(value) });
+}
+
+/** cRLDistributionPoints with one URL (RFC 5280 §4.2.1.13). */
+export function crlDistributionPoints(url: string): Buffer {
+  const fullName = tlv(0xa0, implicit(6, Buffer.from(url, 'latin1')));
+  const value = sequence(sequence(tlv(0xa0, fullName)));
+  return encodeExtension({ oid: extensionOids.crlDistributionPoints, value });
+}
+
+/** authorityInfoAccess: where the issuer's certificates and its OCSP responder are (RFC 5280 §4.2.2.1). */
+export function authorityInfoAccess(issuerUrls: readonly string[], ocspUrl?: string): Buffer {
+  const location = (method: string, url: string): Buffer =>
+    sequence(oid(method), implicit(6, Buffer.from(url, 'latin1')));
+  const ocsp = ocspUrl === undefined ? [] : [location('1.3.6.1.5.5.7.48.1', ocspUrl)];
+  const issuers = issuerUrls.map((url) => location('1.3.6.1.5.5.7.48.2', url));
+  return encodeExtension({ oid: extensionOids.authorityInfoAccess, value: sequence(...ocsp, ...issuers) });
 }
 
 function der(block: asn1js.BaseBlock): Buffer {

@@ -1,18 +1,8 @@
 import { oid, sequence, setOf, tlv } from './der.ts';
 import { PkiError } from './error.ts';
 import { attributeOids } from './oid.ts';
-
-/** Universal tag numbers of the string types a name may carry (X.680, RFC 5280 §4.1.2.4). */
-export const stringTags = Object.freeze({
-  utf8: 12,
-  numeric: 18,
-  printable: 19,
-  t61: 20,
-  ia5: 22,
-  visible: 26,
-  universal: 28,
-  bmp: 30,
-});
+import { attributeType } from '../tls/attribute-type.ts';
+import { stringTags } from '../tls/distinguished-name.ts';
 
 export type StringEncoding = keyof typeof stringTags;
 
@@ -38,12 +28,9 @@ const ia5Only = new Set([attributeOids['emailAddress'], attributeOids['DC']]);
 
 /** The OID of a short name (`CN`, `ou`, `E` …) or of a dotted OID itself. Throws PkiError at anything else. */
 export function attributeOid(type: string): string {
-  if (/^[0-2](?:\.(?:0|[1-9]\d{0,38}))+$/.test(type)) return type;
-  const lower = type.toLowerCase();
-  for (const [name, oid] of Object.entries(attributeOids)) if (name.toLowerCase() === lower) return oid;
-  if (lower === 'e' || lower === 'email') return attributeOids['emailAddress']!;
-  if (lower === 's') return attributeOids['ST']!;
-  throw new PkiError(`unknown name attribute ${JSON.stringify(type)}`);
+  const oid = attributeType(type);
+  if (oid === null) throw new PkiError(`unknown name attribute ${JSON.stringify(type)}`);
+  return oid;
 }
 
 function defaultEncoding(oid: string, value: string | Uint8Array): StringEncoding {
