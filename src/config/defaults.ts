@@ -57,18 +57,18 @@ export const defaults = deepFreeze({
   /** Loopback: the metrics name hosts and routes, and /status says who connects. */
   admin: { address: '127.0.0.1', port: 9090 },
   /** ssl-protocols TLSv1.2 TLSv1.3. */
-  minVersion: 'TLSv1.2' as 'TLSv1.2' | 'TLSv1.3',
+  minVersion: 'TLSv1.2',
   /** auth-tls-verify-depth 1. */
   verifyDepth: 1,
   /** Kubernetes' Prefix: by path segment. */
-  pathType: 'Prefix' as 'Exact' | 'Prefix',
-  balance: 'round_robin' as Upstream['balance'],
+  pathType: 'Prefix',
+  balance: 'round_robin',
   dialects,
   timeouts,
   /** proxy-body-size 1m. */
   bodyLimit: 1024 ** 2,
   /** ingress-nginx passes every Upgrade on; WebSocket is what it was made for. */
-  upgrade: ['websocket'] as readonly string[],
+  upgrade: ['websocket'],
   limits,
   upstreamKeepAlive,
   /** proxy-next-upstream-tries 3. */
@@ -81,7 +81,7 @@ export const defaults = deepFreeze({
 });
 
 /** One default set by a passing caller would be everyone's. */
-function deepFreeze<T extends object>(value: T): T {
+function deepFreeze<const T extends object>(value: T): T {
   for (const inner of Object.values(value)) {
     if (typeof inner === 'object' && inner !== null) deepFreeze(inner);
   }

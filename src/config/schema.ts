@@ -1,4 +1,4 @@
-import { Type, type Static } from 'typebox';
+import { Type, type Static, type TSchema } from 'typebox';
 
 /**
  * The native configuration, declared once: the TypeScript types, the JSON Schema in
@@ -18,7 +18,7 @@ export const Duration = Type.String({
 /** Bytes as nginx writes them: `8k`, `1m`, `1g`, `0` for no limit. Read by `parseSize` in units.ts. */
 export const Size = Type.String({
   pattern: '^[0-9]+[kmg]?$',
-  description: 'A number of bytes, with k, m or g for 1024, 1024², 1024³. "0" means no limit.',
+  description: 'A number of bytes, with k, m or g for 1024, 1024², 1024³; "0" for no limit.',
   examples: ['1m'],
 });
 
@@ -36,9 +36,31 @@ export type ValueMatcher = Static<typeof ValueMatcher>;
 export const Matcher = Type.Union([ValueMatcher, Type.Array(ValueMatcher)]);
 export type Matcher = Static<typeof Matcher>;
 
-const AttributeMatchers = Type.Record(Type.String({ minLength: 1 }), Matcher, {
-  description: 'Attributes by short name (C, ST, L, O, OU, CN, emailAddress, serialNumber, …) or dotted OID.',
-});
+/**
+ * A map with free keys. Without `additionalProperties: false` a key that misses the pattern would pass with
+ * whatever value it has.
+ */
+function record<Value extends TSchema>(
+  keys: { pattern: string; description: string },
+  value: Value,
+  options = {},
+) {
+  return Type.Record(Type.String({ pattern: keys.pattern }), value, {
+    ...strict,
+    propertyNames: { description: keys.description },
+    ...options,
+  });
+}
+
+const AttributeMatchers = record(
+  {
+    pattern: '^([A-Za-z][A-Za-z0-9-]*|[0-9]+(\\.[0-9]+)+)$',
+    description:
+      'an attribute by its short name (C, ST, L, O, OU, CN, emailAddress, serialNumber, …) or dotted OID',
+  },
+  Matcher,
+  { minProperties: 1 },
+);
 
 const matcherFields = {
   cn: Type.Optional(Matcher),
@@ -148,8 +170,11 @@ const IdentityHeaders = Type.Object(
       Type.Boolean({ description: 'Also send the certificate itself (ssl-client-cert and its like).' }),
     ),
     templates: Type.Optional(
-      Type.Record(
-        Type.String({ pattern: "^[!#$%&'*+.^`|~0-9A-Za-z-]+$", description: 'A header name, without _.' }),
+      record(
+        {
+          pattern: "^[!#$%&'*+.^`|~0-9A-Za-z-]{1,128}$",
+          description: 'a header name: letters, digits and -, and no _, which backends take for -',
+        },
         Type.String({ description: 'Text with {cn}, {ou}, {subject}, {serial}, {fingerprint}, …' }),
       ),
     ),
@@ -162,9 +187,11 @@ const RouteTimeouts = Type.Object(
   strict,
 );
 
+const RoutePath = Type.String({ pattern: '^/', description: 'A path that starts with /.' });
+
 const Route = Type.Object(
   {
-    path: Type.String({ pattern: '^/' }),
+    path: RoutePath,
     pathType: Type.Optional(Type.Union([Type.Literal('Exact'), Type.Literal('Prefix')])),
     upstream: Type.String({ minLength: 1 }),
     policy: Type.Optional(PolicyRef),
@@ -212,7 +239,7 @@ const UpstreamTls = Type.Object(
 
 const Health = Type.Object(
   {
-    path: Type.String({ pattern: '^/' }),
+    path: RoutePath,
     host: Type.Optional(Type.String({ minLength: 1 })),
     interval: Type.Optional(Duration),
     timeout: Type.Optional(Duration),
@@ -282,7 +309,13 @@ const ConfigSchema = Type.Object(
       ),
     ),
     hosts: Type.Array(Host, { minItems: 1 }),
-    upstreams: Type.Record(Type.String({ minLength: 1 }), Upstream),
+    upstreams: record(
+      {
+        pattern: '^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$',
+        description: 'a name of letters, digits, ., _ and -, at most 128 of them',
+      },
+      Upstream,
+    ),
     limits: Type.Optional(Limits),
     shutdown: Type.Optional(
       Type.Object({ delay: Type.Optional(Duration), grace: Type.Optional(Duration) }, strict),

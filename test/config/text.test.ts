@@ -1,9 +1,9 @@
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import t from 'tap';
 import { didYouMean, editDistance, listOf, nearest, printable, quote } from '../../src/config/text.ts';
 import { formatProblem, pointer, pointerKeys } from '../../src/config/problem.ts';
 
-t.test('nearest finds the word that was meant', async (t) => {
+void t.test('nearest finds the word that was meant', async (t) => {
   const keys = ['names', 'certificate', 'clientAuth', 'policy', 'identityHeaders', 'routes'];
   t.equal(nearest('name', keys), 'names');
   t.equal(nearest('cleintAuth', keys), 'clientAuth', 'swapped letters count once');
@@ -12,7 +12,7 @@ t.test('nearest finds the word that was meant', async (t) => {
   t.equal(nearest('rotues', keys), 'routes');
 });
 
-t.test('nearest keeps quiet where nothing is near', async (t) => {
+void t.test('nearest keeps quiet where nothing is near', async (t) => {
   t.equal(nearest('backend', ['names', 'routes']), null);
   t.equal(nearest('xx', ['cn', 'ou']), null);
   t.equal(nearest('anything', []), null);
@@ -21,7 +21,7 @@ t.test('nearest keeps quiet where nothing is near', async (t) => {
   t.equal(didYouMean('nams', ['names']), ', did you mean `names`?');
 });
 
-t.test('edit distance is a distance', async () => {
+void t.test('edit distance is a distance', async () => {
   const word = fc.string({ maxLength: 12, unit: fc.constantFrom('a', 'b', 'c') });
   fc.assert(
     fc.property(word, word, (a, b) => {
@@ -36,7 +36,7 @@ t.test('edit distance is a distance', async () => {
   );
 });
 
-t.test('a value cannot break the line, move the cursor or turn the writing around', async (t) => {
+void t.test('a value cannot break the line, move the cursor or turn the writing around', async (t) => {
   t.equal(quote('a\nb\u001b[31m\u202e\u2028'), '`a\\u{a}b\\u{1b}[31m\\u{202e}\\u{2028}`');
   t.equal(quote('x'.repeat(200)), `\`${'x'.repeat(80)}…\``);
   fc.assert(
@@ -47,7 +47,7 @@ t.test('a value cannot break the line, move the cursor or turn the writing aroun
   );
 });
 
-t.test('a problem is one line: file, line, column, pointer, words', async (t) => {
+void t.test('a problem is one line: file, line, column, pointer, words', async (t) => {
   const problem = {
     file: 'a.yaml',
     line: 3,
@@ -65,7 +65,7 @@ t.test('a problem is one line: file, line, column, pointer, words', async (t) =>
   );
 });
 
-t.test('pointers and keys lead to each other', async () => {
+void t.test('pointers and keys lead to each other', async () => {
   fc.assert(
     fc.property(
       fc.array(fc.string()),
@@ -74,7 +74,7 @@ t.test('pointers and keys lead to each other', async () => {
   );
 });
 
-t.test('lists read like language', async (t) => {
+void t.test('lists read like language', async (t) => {
   t.equal(listOf([]), '');
   t.equal(listOf(['a']), 'a');
   t.equal(listOf(['a', 'b', 'c']), 'a, b or c');

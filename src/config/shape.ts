@@ -1,0 +1,220 @@
+import { Settings } from 'typebox/system';
+import { Check, Errors } from 'typebox/value';
+import { error, type Finding, pointer, pointerKeys } from './problem.ts';
+import { Config } from './schema.ts';
+import { didYouMean, listOf, nearest, quote } from './text.ts';
+
+/** More are not told at once. It bounds the work too: a file of 4 MiB has room for a million. */
+const maxErrors = 2000;
+
+/** As much of JSON Schema as schema.ts writes. */
+interface Schema {
+  readonly $ref?: string;
+  readonly type?: string;
+  readonly pattern?: string;
+  readonly const?: unknown;
+  readonly anyOf?: readonly Schema[];
+  readonly properties?: Readonly<Record<string, Schema>>;
+  readonly patternProperties?: Readonly<Record<string, Schema>>;
+  readonly propertyNames?: Schema;
+  readonly required?: readonly string[];
+  readonly items?: Schema;
+  readonly description?: string;
+  readonly examples?: readonly unknown[];
+}
+
+type SchemaError = ReturnType<typeof Errors>[number];
+
+const definitions = (Config as unknown as { $defs: Readonly<Record<string, Schema>> }).$defs;
+
+/**
+ * Everything in the data that the schema does not allow, with one finding for each place: where a place may
+ * hold one of several things, of the one that was likely meant. Empty means: the data is a `Config`.
+ */
+export function checkShape(data: unknown): Finding[] {
+  const before = Settings.Get().maxErrors;
+  // typebox stops at eight errors unless told otherwise, for everyone in the process at once.
+  Settings.Set({ maxErrors });
+  try {
+    const findings = findingsOf(definitions['Config']!, data, '');
+    if (findings.length === 0 && !Check(Config, data)) {
+      return [error('', 'does not fit the schema (config/mtls-ingress.schema.json)')];
+    }
+    return findings;
+  } finally {
+    Settings.Set({ maxErrors: before });
+  }
+}
+
+function findingsOf(schema: Schema, value: unknown, path: string): Finding[] {
+  const errors: readonly SchemaError[] = Errors(definitions as never, schema as never, value);
+  const unions = errors.filter((fault) => fault.keyword === 'anyOf');
+  const within = (fault: SchemaError, union: SchemaError): boolean =>
+    fault.schemaPath.startsWith(`${union.schemaPath}/anyOf/`) &&
+    (fault.instancePath === union.instancePath || fault.instancePath.startsWith(`${union.instancePath}/`));
+  return errors
+    .filter((fault) => !unions.some((union) => within(fault, union)))
+    .flatMap((fault) => {
+      const place = path + fault.instancePath;
+      const part = schemaAt(schema, fault.schemaPath);
+      const given = valueAt(value, fault.instancePath);
+      return fault.keyword === 'anyOf'
+        ? unionFindings(part, given, place)
+        : faultFindings(fault, part, given, place);
+    });
+}
+
+/** What is wrong with a value that fits none of several schemas. */
+function unionFindings(union: Schema, value: unknown, path: string): Finding[] {
+  const branches = flatten(union);
+  const type = typeOf(value);
+  const constants = branches.filter((branch) => branch.const !== undefined);
+  if (constants.length === branches.length) {
+    const allowed = constants.map((branch) => String(branch.const));
+    const meant = typeof value === 'string' ? didYouMean(value, allowed) : '';
+    return [error(path, `must be ${listOf(allowed.map(quote))}, not ${quote(value)}${meant}`)];
+  }
+  const fitting = branches.filter((branch) => branch.type === type);
+  if (fitting.length === 0) {
+    return [
+      error(path, `must be ${listOf(branches.map(describe))}, not ${named(value)}${hint(branches, value)}`),
+    ];
+  }
+  const [best, next] = fitting
+    .map((branch) => ({ branch, score: familiarKeys(branch, value) }))
+    .sort((a, b) => b.score - a.score);
+  if (next === undefined || best!.score > next.score) return findingsOf(best!.branch, value, path);
+  const keys = Object.keys(value as object);
+  const known = fitting.flatMap((branch) => Object.keys(branch.properties ?? {}));
+  const meant = keys.length === 1 ? didYouMean(keys[0]!, known) : '';
+  return [error(path, `must be ${listOf(fitting.map(describe))}${meant}`)];
+}
+
+/** How much a map looks like one that the schema describes. */
+function familiarKeys({ properties = {}, patternProperties = {} }: Schema, value: unknown): number {
+  const patterns = Object.keys(patternProperties).map((pattern) => new RegExp(pattern, 'u'));
+  let score = 0;
+  for (const key of Object.keys(value as object)) {
+    if (Object.hasOwn(properties, key)) score += 2;
+    else if (patterns.some((pattern) => pattern.test(key))) score += 1;
+  }
+  return score;
+}
+
+function faultFindings(fault: SchemaError, schema: Schema, value: unknown, path: string): Finding[] {
+  if (fault.keyword === 'additionalProperties') {
+    return fault.params.additionalProperties.map((key) => ({
+      ...error(path + pointer(key), unknownKey(schema, key)),
+      atKey: true,
+    }));
+  }
+  if (fault.keyword === 'required') {
+    return fault.params.requiredProperties.map((key) => ({
+      ...error(path, `lacks ${quote(key)}: ${describe(schema.properties?.[key] ?? {})}`),
+      atKey: true,
+    }));
+  }
+  // `additionalProperties: false` once more, at each key; and key descriptions, which assert nothing.
+  if (fault.keyword === 'boolean' || fault.keyword === 'propertyNames') return [];
+  return [error(path, faultMessage(fault, schema, value))];
+}
+
+function faultMessage(fault: SchemaError, schema: Schema, value: unknown): string {
+  if (fault.keyword === 'type') {
+    return `must be ${describe(schema)}, not ${named(value)}${hint([schema], value)}`;
+  }
+  if (fault.keyword === 'minimum') return `must be ${fault.params.limit} or more, not ${quote(value)}`;
+  if (fault.keyword === 'maximum') return `must be ${fault.params.limit} or less, not ${quote(value)}`;
+  if (fault.keyword === 'pattern') return `must be ${describe(schema)}, not ${quote(value)}`;
+  if (['minLength', 'minProperties', 'minItems'].includes(fault.keyword)) {
+    return `must not be empty: write ${describe(schema)}`;
+  }
+  // A keyword that schema.ts does not use.
+  return fault.message;
+}
+
+function unknownKey(schema: Schema, key: string): string {
+  const properties = schema.properties ?? {};
+  const allowed = Object.keys(properties);
+  if (allowed.length === 0) return `${quote(key)} is not ${schema.propertyNames?.description ?? 'a key'}`;
+  const near = nearest(key, allowed);
+  if (near !== null) return `unknown key ${quote(key)}, did you mean ${quote(near)}?`;
+  const home = allowed.find((name) => Object.hasOwn(resolve(properties[name]!).properties ?? {}, key));
+  if (home !== undefined) return `unknown key ${quote(key)} here: it belongs into ${quote(home)}`;
+  return `unknown key ${quote(key)}; here may stand ${listOf(allowed)}`;
+}
+
+/** What to write, in a few words. */
+function describe(schema: Schema): string {
+  const { type, const: constant, anyOf, properties, description, examples } = resolve(schema);
+  if (constant !== undefined) return quote(constant);
+  if (anyOf !== undefined) return listOf([...new Set(flatten(schema).map(describe))]);
+  const words = description === undefined ? null : lowerFirst(description);
+  if (type === 'integer') return 'a whole number';
+  if (type === 'boolean') return 'true or false';
+  if (type === 'array') return words === null ? 'a list' : `a list (${words})`;
+  if (type === 'string') {
+    return `${words ?? 'text'}${examples?.[0] === undefined ? '' : `, such as ${quote(examples[0])}`}`;
+  }
+  const keys = Object.keys(properties ?? {});
+  if (keys.length === 1) return `{ ${keys[0]}: … }`;
+  return keys.length > 0 ? `a map with ${listOf(keys, 'and')}` : 'a map';
+}
+
+/** `A length of time: …, ms.` as a part of a sentence. */
+function lowerFirst(description: string): string {
+  return description.replace(/^[A-Z](?=[a-z ])/, (letter) => letter.toLowerCase()).replace(/\.$/, '');
+}
+
+/** YAML makes a number of `123`, and a text of `"123"`: the usual slips. */
+function hint(schemas: readonly Schema[], value: unknown): string {
+  const isNumber = typeof value === 'number' || typeof value === 'boolean';
+  if (isNumber && schemas.some(({ type, pattern }) => type === 'string' && fits(pattern, String(value)))) {
+    return `; put quotes around it: "${String(value)}"`;
+  }
+  const isQuoted = typeof value === 'string' && /^-?[0-9]{1,15}$|^true$|^false$/.test(value);
+  if (isQuoted && schemas.some(({ type }) => type === typeOf(JSON.parse(value)))) return ' in quotes';
+  return '';
+}
+
+function fits(pattern: string | undefined, text: string): boolean {
+  return pattern === undefined || new RegExp(pattern, 'u').test(text);
+}
+
+function named(value: unknown): string {
+  if (value === null) return 'empty';
+  if (Array.isArray(value)) return 'a list';
+  return typeof value === 'object' ? 'a map' : quote(value);
+}
+
+/** The type as a schema's `type` would say it. */
+function typeOf(value: unknown): string {
+  if (value === null) return 'null';
+  if (Array.isArray(value)) return 'array';
+  return typeof value === 'number' && Number.isInteger(value) ? 'integer' : typeof value;
+}
+
+function flatten(schema: Schema): Schema[] {
+  const { anyOf, ...rest } = resolve(schema);
+  return anyOf === undefined ? [rest] : anyOf.flatMap(flatten);
+}
+
+function resolve(schema: Schema): Schema {
+  return schema.$ref === undefined ? schema : definitions[schema.$ref]!;
+}
+
+/** typebox leaves `$ref` out of a schema path: what follows it is looked for in what is referred to. */
+function schemaAt(root: Schema, path: string): Schema {
+  let schema: unknown = resolve(root);
+  for (const key of pointerKeys(path)) {
+    schema = (schema as Readonly<Record<string, unknown>> | undefined)?.[key];
+    if (typeof schema === 'object' && schema !== null && '$ref' in schema) schema = resolve(schema as Schema);
+  }
+  return schema ?? {};
+}
+
+function valueAt(root: unknown, path: string): unknown {
+  let value = root;
+  for (const key of pointerKeys(path)) value = (value as Readonly<Record<string, unknown>>)[key];
+  return value;
+}
