@@ -1,0 +1,99 @@
+import { pino, type Level, type Logger } from 'pino';
+import type { Connection } from '../snapshot/connection.ts';
+import {
+  connectionFields,
+  handshakeFields,
+  reloadFields,
+  requestFields,
+  upstreamFields,
+} from './log-fields.ts';
+import type { LogSink } from './log-sink.ts';
+import type { HandshakeEvent, Observer, ReloadEvent, RequestEvent, UpstreamEvent } from './observer.ts';
+import { shorten } from './shorten.ts';
+
+/** Lines of this level and above are written; `silent`: none. */
+export type LogLevel = Level | 'silent';
+
+/**
+ * Writes what happened as JSON lines (log-fields.ts has the table of fields). Requests that went well are
+ * `info`; those refused, and handshakes that failed, `warn`; answers of 500 and above, and reloads that failed,
+ * `error`.
+ */
+export class AccessLog implements Observer {
+  /** False: no lines for requests. Everything else is still written. */
+  requests = true;
+  readonly #logger: Logger;
+  /** Loggers that carry the fields of a connection already printed; they go with their connection. */
+  readonly #connections = new WeakMap<Connection, Logger>();
+
+  constructor(sink: Pick<LogSink, 'write'>, level: LogLevel = 'info', now: () => number = Date.now) {
+    this.#logger = pino(
+      {
+        level,
+        base: null,
+        messageKey: 'message',
+        timestamp: createTimestamp(now),
+        formatters: { level: (label) => ({ level: label }) },
+      },
+      sink,
+    );
+  }
+
+  handshake(event: HandshakeEvent): void {
+    if (event.result === 'accepted' || !this.#logger.isLevelEnabled('warn')) return;
+    this.#logger.warn(handshakeFields(event));
+  }
+
+  request(event: RequestEvent): void {
+    const level = levelOf(event);
+    if (!this.requests || !this.#logger.isLevelEnabled(level)) return;
+    this.#loggerOf(event.connection)[level](requestFields(event));
+  }
+
+  upstream(event: UpstreamEvent): void {
+    const level = event.kind === 'ejected' || event.kind === 'unhealthy' ? 'warn' : 'info';
+    this.#logger[level](upstreamFields(event));
+  }
+
+  reload(event: ReloadEvent): void {
+    this.#logger[event.result === 'success' ? 'info' : 'error'](reloadFields(event));
+  }
+
+  /** Counted, not logged: the request or the failed handshake has its line. */
+  connectionOpened(): void {}
+  connectionClosed(): void {}
+
+  /** Something about the program itself: started, draining, stopped. */
+  program(level: Level, message: string, fields: Readonly<Record<string, unknown>> = {}): void {
+    this.#logger[level]({ kind: 'program', ...fields }, '%s', shorten(message, 2048));
+  }
+
+  #loggerOf(connection: Connection): Logger {
+    const known = this.#connections.get(connection);
+    if (known !== undefined) return known;
+    const logger = this.#logger.child(connectionFields(connection));
+    this.#connections.set(connection, logger);
+    return logger;
+  }
+}
+
+function levelOf({ status, decision, reason }: RequestEvent): 'info' | 'warn' | 'error' {
+  if (status >= 500) return 'error';
+  if (reason === 'upstream_truncated') return 'error';
+  return decision.action === 'respond' && reason !== 'redirect_https' ? 'warn' : 'info';
+}
+
+/** pino's part of a line for the time. The date is printed once a second: with it, a line costs 0.7 µs more. */
+function createTimestamp(now: () => number): () => string {
+  let second = NaN;
+  let date = '';
+  return () => {
+    const time = now();
+    const current = Math.floor(time / 1000);
+    if (current !== second) {
+      second = current;
+      date = new Date(current * 1000).toISOString().slice(0, -4);
+    }
+    return `,"time":"${date}${String(Math.floor(time) - current * 1000).padStart(3, '0')}Z"`;
+  };
+}

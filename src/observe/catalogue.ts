@@ -1,0 +1,188 @@
+/**
+ * Every metric of our own, declared once: the page, the documentation and the tests read this table. Those of
+ * the process and its event loop come from prom-client (process-metrics.ts).
+ *
+ * Label values come from the snapshot or from closed sets (labels.ts), never from a client; where something is
+ * not of the snapshot its label is `_`. Times are in seconds, dates in seconds since 1970.
+ */
+export interface Declaration<Label extends string = string> {
+  readonly type: 'counter' | 'gauge' | 'histogram';
+  readonly name: string;
+  readonly help: string;
+  readonly labels: readonly Label[];
+}
+
+export interface CounterDeclaration<Label extends string = string> extends Declaration<Label> {
+  readonly type: 'counter';
+}
+
+export interface GaugeDeclaration<Label extends string = string> extends Declaration<Label> {
+  readonly type: 'gauge';
+}
+
+export interface HistogramDeclaration<Label extends string = string> extends Declaration<Label> {
+  readonly type: 'histogram';
+  /** Upper bounds, rising, without +Inf. */
+  readonly buckets: readonly number[];
+}
+
+function counter<const Label extends string = never>(
+  name: string,
+  help: string,
+  labels: readonly Label[] = [],
+): CounterDeclaration<Label> {
+  return Object.freeze({ type: 'counter', name, help, labels: Object.freeze(labels) });
+}
+
+function gauge<const Label extends string = never>(
+  name: string,
+  help: string,
+  labels: readonly Label[] = [],
+): GaugeDeclaration<Label> {
+  return Object.freeze({ type: 'gauge', name, help, labels: Object.freeze(labels) });
+}
+
+function histogram<const Label extends string = never>(
+  name: string,
+  help: string,
+  buckets: readonly number[],
+  labels: readonly Label[] = [],
+): HistogramDeclaration<Label> {
+  return Object.freeze({
+    type: 'histogram',
+    name,
+    help,
+    labels: Object.freeze(labels),
+    buckets: Object.freeze(buckets),
+  });
+}
+
+/** ingress-nginx's, with two finer ones: a proxied request on one machine takes less than its 5 ms. */
+const requestBuckets = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
+
+/** A handshake takes a few milliseconds of CPU and two round trips; past 10 s the time-out ends it. */
+const handshakeBuckets = [0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
+
+export const catalogue = Object.freeze({
+  handshakes: counter(
+    'mtls_handshakes_total',
+    'TLS handshakes by what came of them. A rejected one broke off, or its client certificate will be answered with an error.',
+    ['listener', 'host', 'result', 'reason', 'tls_version', 'resumed'],
+  ),
+  handshakeDuration: histogram(
+    'mtls_handshake_duration_seconds',
+    'From accepting a connection to the end of its TLS handshake.',
+    handshakeBuckets,
+    ['listener', 'result', 'resumed'],
+  ),
+  sessionsResumed: counter('mtls_sessions_resumed_total', 'Handshakes that resumed an earlier TLS session.', [
+    'listener',
+    'host',
+  ]),
+  tlsInfo: counter('mtls_tls_info_total', 'Handshakes that completed, by TLS version and cipher.', [
+    'version',
+    'cipher',
+  ]),
+  connections: counter('mtls_connections_total', 'Connections accepted.', ['listener']),
+  openConnections: gauge('mtls_open_connections', 'Connections open now.', ['listener']),
+
+  requests: counter(
+    'mtls_requests_total',
+    'Requests answered. Status 0: the client left before one was sent.',
+    ['host', 'route', 'method', 'status'],
+  ),
+  requestDuration: histogram(
+    'mtls_request_duration_seconds',
+    'From a request head to the end of its answer, by class of status (2xx).',
+    requestBuckets,
+    ['host', 'route', 'status'],
+  ),
+  requestsAborted: counter(
+    'mtls_requests_aborted_total',
+    'Requests that ended midway: the client left, or the upstream broke off its response.',
+    ['host', 'reason'],
+  ),
+  receivedBytes: counter('mtls_received_bytes_total', 'Bytes of request bodies received.', ['host']),
+  sentBytes: counter('mtls_sent_bytes_total', 'Bytes of response bodies sent.', ['host']),
+  refusals: counter('mtls_refusals_total', 'Requests that were answered here instead of being forwarded.', [
+    'host',
+    'reason',
+  ]),
+  policyDecisions: counter(
+    'mtls_policy_decisions_total',
+    'Requests judged by a policy. The policy label says where the policies stand that cover the route: host, route or both.',
+    ['host', 'route', 'policy', 'decision', 'reason'],
+  ),
+
+  upstreamDuration: histogram(
+    'mtls_upstream_duration_seconds',
+    'From sending a request to an upstream to the head of its response.',
+    requestBuckets,
+    ['upstream'],
+  ),
+  upstreamRetries: counter('mtls_upstream_retries_total', 'Requests tried again at another endpoint.', [
+    'upstream',
+  ]),
+  upstreamEjections: counter(
+    'mtls_upstream_ejections_total',
+    'Times an endpoint was left out after consecutive failures.',
+    ['upstream', 'endpoint'],
+  ),
+  endpointEjected: gauge('mtls_upstream_endpoint_ejected', '1 while an endpoint is left out.', [
+    'upstream',
+    'endpoint',
+  ]),
+  endpointHealthy: gauge(
+    'mtls_upstream_endpoint_healthy',
+    '0 while the health checks of an endpoint fail. 1 before the first and where there are none.',
+    ['upstream', 'endpoint'],
+  ),
+
+  serverCertificateNotAfter: gauge(
+    'mtls_server_certificate_not_after_seconds',
+    'When the certificate of a host expires.',
+    ['host'],
+  ),
+  caCertificateNotAfter: gauge(
+    'mtls_ca_certificate_not_after_seconds',
+    'When a CA certificate of the trust store of a host expires. The soonest ones, where there are many.',
+    ['host', 'subject', 'fingerprint'],
+  ),
+  crlNextUpdate: gauge(
+    'mtls_crl_next_update_seconds',
+    'When a CRL must have been replaced: from then on every client of its CA is refused.',
+    ['host', 'issuer'],
+  ),
+  crlAge: gauge('mtls_crl_age_seconds', 'Time since a CRL was issued.', ['host', 'issuer']),
+  crlRevokedEntries: gauge('mtls_crl_revoked_entries', 'Certificates that a CRL revokes.', [
+    'host',
+    'issuer',
+  ]),
+
+  reloads: counter('mtls_reload_total', 'Attempts to load a configuration.', ['result']),
+  lastReloadSuccessful: gauge(
+    'mtls_config_last_reload_successful',
+    '1 if the latest attempt to load a configuration succeeded; 0 if an older one still serves.',
+  ),
+  lastReloadTimestamp: gauge(
+    'mtls_config_last_reload_successful_timestamp_seconds',
+    'When a configuration was last loaded.',
+  ),
+  configHash: gauge('mtls_config_hash', 'The first 48 bits of the version of the snapshot that serves.'),
+  configInfo: gauge('mtls_config_info', 'The version of the snapshot that serves. Always 1.', ['version']),
+  hosts: gauge('mtls_config_hosts', 'Hosts of the snapshot that serves.'),
+
+  logLinesDropped: counter(
+    'mtls_log_lines_dropped_total',
+    'Log lines that were not written, because whoever reads the log is too slow, or because writing failed.',
+    ['reason'],
+  ),
+  observerErrors: counter('mtls_observer_errors_total', 'Events that an observer failed on.'),
+  buildInfo: gauge('mtls_build_info', 'What is running. Always 1.', ['version', 'node', 'openssl']),
+  eventLoopActive: counter(
+    'mtls_event_loop_active_seconds_total',
+    'Time the event loop was busy; its rate is the share of one core in use.',
+  ),
+});
+
+export type Catalogue = typeof catalogue;

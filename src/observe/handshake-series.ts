@@ -1,0 +1,66 @@
+import { handshakeFailures, handshakeReasons, type HandshakeReason } from '../snapshot/reason.ts';
+import type { Host, Snapshot } from '../snapshot/snapshot.ts';
+import type { Families } from './families.ts';
+import { handshakeReasonLabel, listenerLabel, tlsVersionLabel, unknown } from './labels.ts';
+import type { HandshakeEvent } from './observer.ts';
+
+/** Pairs of TLS version and cipher kept apart; what OpenSSL can negotiate stays far below. */
+const maxTlsPairs = 64;
+
+const failures: ReadonlySet<HandshakeReason> = new Set<HandshakeReason>(handshakeFailures);
+const verificationReasons = handshakeReasons.filter(
+  (reason) => reason !== 'ok' && reason !== 'no_certificate' && !failures.has(reason),
+);
+
+/** Counts one handshake. `host` is a label: an id of the snapshot, or `_`. */
+export function countHandshake(families: Families, event: HandshakeEvent, host: string): void {
+  const { result } = event;
+  const listener = listenerLabel(event.listener);
+  const resumed = String(event.resumed);
+  const labels = {
+    listener,
+    host,
+    result,
+    reason: handshakeReasonLabel(event.reason),
+    tls_version: tlsVersionLabel(event.tlsVersion),
+    resumed,
+  };
+  families.handshakes.series(labels).value++;
+  families.handshakeDuration.series({ listener, result, resumed }).observe(event.durationMs / 1000);
+  if (event.resumed) families.sessionsResumed.series({ listener, host }).value++;
+  if (event.tlsVersion === null || event.cipher === null) return;
+  const room = families.tlsInfo.size < maxTlsPairs;
+  families.tlsInfo.series({
+    version: tlsVersionLabel(event.tlsVersion),
+    cipher: room ? event.cipher : 'other',
+  }).value++;
+}
+
+/**
+ * Handshakes of a host at zero: every reason it can meet, for every TLS version it takes, so that the very
+ * first failure already shows as an increase. A resumed session is there at zero only where it is accepted:
+ * one that fails again was counted when it failed the first time. Without a host, the failures that come
+ * before one is known.
+ */
+export function addHandshakeBaseline(families: Families, snapshot: Snapshot, host: Host | null): void {
+  const listener = 'https';
+  const add = (result: string, reason: HandshakeReason, tls_version: string, resumed = 'false'): void => {
+    families.handshakes.series({ listener, host: host?.id ?? unknown, result, reason, tls_version, resumed });
+  };
+  for (const reason of handshakeFailures) add('rejected', reason, 'none');
+  if (host === null) return;
+  families.sessionsResumed.series({ listener, host: host.id });
+  const { mode } = host.clientAuth;
+  for (const version of snapshot.minVersion === 'TLSv1.3' ? ['TLSv1.3'] : ['TLSv1.2', 'TLSv1.3']) {
+    for (const resumed of ['false', 'true']) {
+      add('accepted', 'ok', version, resumed);
+      if (mode === 'optional' || mode === 'optional_no_ca')
+        add('accepted', 'no_certificate', version, resumed);
+    }
+    if (mode === 'off') continue;
+    if (mode === 'require') add('rejected', 'no_certificate', version);
+    for (const reason of verificationReasons) add('rejected', reason, version);
+    if (mode !== 'optional_no_ca') continue;
+    for (const reason of ['untrusted', 'self_signed'] as const) add('accepted', reason, version);
+  }
+}

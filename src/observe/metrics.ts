@@ -1,0 +1,192 @@
+import { performance } from 'node:perf_hooks';
+import { Registry } from 'prom-client';
+import { policyReasons, type PolicyReason, type RefusalReason } from '../snapshot/reason.ts';
+import type { Host, Route, Snapshot } from '../snapshot/snapshot.ts';
+import { CertificateSeries } from './certificate-series.ts';
+import { createFamilies, type Families } from './families.ts';
+import { addHandshakeBaseline, countHandshake } from './handshake-series.ts';
+import { HostSeries } from './host-series.ts';
+import { listenerLabel, unknown } from './labels.ts';
+import type { HandshakeEvent, Observer, ReloadEvent, RequestEvent, UpstreamEvent } from './observer.ts';
+import { createProcessMetrics } from './process-metrics.ts';
+import { policyPlace, RouteSeries } from './route-series.ts';
+import { UpstreamSeries } from './upstream-series.ts';
+
+/**
+ * Hosts up to which every reason has a series at zero from the start, so that the first refusal is an increase
+ * that an alert sees: some 110 lines of the page each. With more hosts only `_` has them; the other series come
+ * with their first event.
+ */
+export const maxBaselineHosts = 100;
+
+/** Why a log line was not written: whoever reads the log is too slow, or writing it failed. */
+export type LogLoss = 'back_pressure' | 'error';
+
+export interface MetricsOptions {
+  /** The program's. */
+  readonly version: string;
+  /** Milliseconds since 1970. */
+  readonly now?: () => number;
+  /** Without the metrics of the process: for tests that make many. */
+  readonly process?: boolean;
+}
+
+const policyReasonSet: ReadonlySet<string> = new Set(policyReasons);
+
+/**
+ * Counts what is observed, and prints it for Prometheus. Hosts, routes and upstreams are those of the snapshot
+ * described last: what left it loses its series, and whatever still ends for it counts as `_`.
+ */
+export class Metrics implements Observer {
+  readonly contentType = Registry.PROMETHEUS_CONTENT_TYPE;
+  readonly #families: Families = createFamilies();
+  readonly #process: Registry | null;
+  readonly #upstreams = new UpstreamSeries(this.#families);
+  readonly #certificates = new CertificateSeries(this.#families);
+  readonly #now: () => number;
+  readonly #noHost = new HostSeries(this.#families, unknown);
+  #hosts: ReadonlyMap<string, HostSeries> = new Map();
+  #routes: ReadonlyMap<string, RouteSeries> = new Map();
+
+  constructor({ version, now = Date.now, process: withProcess = true }: MetricsOptions) {
+    const families = this.#families;
+    this.#now = now;
+    this.#process = withProcess ? createProcessMetrics() : null;
+    this.#noHost.addBaseline();
+    for (const listener of ['https', 'http'] as const) {
+      families.connections.series({ listener });
+      families.openConnections.series({ listener });
+    }
+    for (const result of ['success', 'failure'] as const) families.reloads.series({ result });
+    for (const reason of ['back_pressure', 'error'] as const) families.logLinesDropped.series({ reason });
+    families.observerErrors.series({});
+    families.lastReloadSuccessful.series({});
+    families.lastReloadTimestamp.series({});
+    const { node, openssl } = process.versions;
+    families.buildInfo.series({ version, node, openssl }).value = 1;
+  }
+
+  /** Takes over the hosts, routes, upstreams and certificates of a snapshot that now serves. */
+  describeSnapshot(snapshot: Snapshot): void {
+    const hosts = snapshot.hosts.all;
+    const baseline = hosts.length <= maxBaselineHosts;
+    this.#retain(hosts);
+    const hostSeries = new Map<string, HostSeries>();
+    const routeSeries = new Map<string, RouteSeries>();
+    addHandshakeBaseline(this.#families, snapshot, null);
+    for (const host of hosts) {
+      const series = this.#hosts.get(host.id) ?? new HostSeries(this.#families, host.id);
+      hostSeries.set(host.id, series);
+      series.unrouted.setPolicies(host, null, baseline);
+      if (baseline) {
+        series.addBaseline();
+        addHandshakeBaseline(this.#families, snapshot, host);
+      }
+      for (const route of host.routes.all) {
+        const one = this.#routes.get(route.id) ?? new RouteSeries(this.#families, host.id, route.id);
+        routeSeries.set(route.id, one);
+        one.setPolicies(host, route, baseline);
+      }
+    }
+    this.#hosts = hostSeries;
+    this.#routes = routeSeries;
+    this.#upstreams.describe(snapshot);
+    this.#certificates.describe(snapshot);
+    this.#describeVersion(snapshot);
+  }
+
+  handshake(event: HandshakeEvent): void {
+    const known = event.host !== null && this.#hosts.has(event.host);
+    countHandshake(this.#families, event, known ? event.host : unknown);
+  }
+
+  request(event: RequestEvent): void {
+    const { decision, reason, upstream } = event;
+    const host = (decision.host === null ? undefined : this.#hosts.get(decision.host.id)) ?? this.#noHost;
+    const route =
+      (decision.route === null ? undefined : this.#routes.get(decision.route.id)) ?? host.unrouted;
+    route.request(event.method, event.status, event.durationMs / 1000);
+    if (decision.action === 'forward') route.allowed();
+    else if (isPolicyReason(decision.reason)) route.denied(decision.reason);
+    if (reason !== 'ok') host.ended(reason);
+    host.received.value += event.bytesReceived;
+    host.sent.value += event.bytesSent;
+    if (upstream !== null && upstream.headMs !== null) {
+      this.#upstreams.answered(upstream.upstream, upstream.headMs / 1000);
+    }
+  }
+
+  connectionOpened(listener: string): void {
+    const labels = { listener: listenerLabel(listener) };
+    this.#families.connections.series(labels).value++;
+    this.#families.openConnections.series(labels).value++;
+  }
+
+  connectionClosed(listener: string): void {
+    this.#families.openConnections.series({ listener: listenerLabel(listener) }).value--;
+  }
+
+  upstream(event: UpstreamEvent): void {
+    this.#upstreams.event(event);
+  }
+
+  reload({ result }: ReloadEvent): void {
+    const families = this.#families;
+    families.reloads.series({ result }).value++;
+    families.lastReloadSuccessful.series({}).value = result === 'success' ? 1 : 0;
+    if (result === 'success') families.lastReloadTimestamp.series({}).value = this.#now() / 1000;
+  }
+
+  logLineDropped(reason: LogLoss): void {
+    this.#families.logLinesDropped.series({ reason }).value++;
+  }
+
+  observerFailed(): void {
+    this.#families.observerErrors.series({}).value++;
+  }
+
+  /** The page, in Prometheus's text format. */
+  async render(): Promise<string> {
+    this.#certificates.update(this.#now());
+    this.#families.eventLoopActive.series({}).value = performance.eventLoopUtilization().active / 1000;
+    let page = '';
+    for (const family of Object.values(this.#families)) page += family.print();
+    return this.#process === null ? page : page + (await this.#process.metrics());
+  }
+
+  #retain(hosts: readonly Host[]): void {
+    const ids = new Set([unknown, ...hosts.map(({ id }) => id)]);
+    const routes = new Map<string, { readonly host: Host; readonly route: Route }>();
+    for (const host of hosts) for (const route of host.routes.all) routes.set(route.id, { host, route });
+    const host = (labels: { readonly host: string }): boolean => ids.has(labels.host);
+    const route = (labels: { readonly host: string; readonly route: string }): boolean =>
+      ids.has(labels.host) && (labels.route === unknown || routes.has(labels.route));
+    const byId = new Map(hosts.map((one) => [one.id, one]));
+    const families = this.#families;
+    for (const name of ['handshakes', 'sessionsResumed', 'requestsAborted', 'refusals'] as const) {
+      families[name].retain(host);
+    }
+    families.receivedBytes.retain(host);
+    families.sentBytes.retain(host);
+    families.requests.retain(route);
+    families.requestDuration.retain(route);
+    families.policyDecisions.retain((labels) => {
+      if (labels.host === unknown) return true;
+      const on = byId.get(labels.host);
+      if (on === undefined || !route(labels)) return false;
+      return policyPlace(on, routes.get(labels.route)?.route ?? null) === labels.policy;
+    });
+  }
+
+  #describeVersion({ version, hosts }: Snapshot): void {
+    const families = this.#families;
+    families.hosts.series({}).value = hosts.all.length;
+    families.configInfo.retain((labels) => labels.version === version);
+    families.configInfo.series({ version }).value = 1;
+    families.configHash.series({}).value = Number.parseInt(version.slice(0, 12), 16);
+  }
+}
+
+function isPolicyReason(reason: RefusalReason): reason is PolicyReason {
+  return policyReasonSet.has(reason);
+}

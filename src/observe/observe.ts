@@ -1,0 +1,94 @@
+import type { Snapshot } from '../snapshot/snapshot.ts';
+import { AccessLog, type LogLevel } from './access-log.ts';
+import { LogSink, type LogSinkOptions } from './log-sink.ts';
+import { Metrics } from './metrics.ts';
+import type { Observer, ReloadEvent } from './observer.ts';
+import { version } from './version.ts';
+
+export interface ObserverParts {
+  readonly metrics: Metrics;
+  readonly log: AccessLog;
+  /** Whatever else wants to hear: the ring of denials, the inventory of identities, traces. */
+  readonly more?: readonly Observer[];
+}
+
+/**
+ * The one Observer that the program reports to. It passes every event on to metrics, log and the rest. Never
+ * throws: an observer that fails is counted, and neither the others nor the request notice.
+ */
+export function createObserver({ metrics, log, more = [] }: ObserverParts): Observer {
+  const observers: readonly Observer[] = [metrics, log, ...more];
+  const tell =
+    <Event>(call: (observer: Observer, event: Event) => void) =>
+    (event: Event): void => {
+      for (const observer of observers) {
+        try {
+          call(observer, event);
+        } catch {
+          metrics.observerFailed();
+        }
+      }
+    };
+  return Object.freeze({
+    handshake: tell((observer, event) => observer.handshake(event)),
+    request: tell((observer, event) => observer.request(event)),
+    connectionOpened: tell((observer, listener) => observer.connectionOpened(listener)),
+    connectionClosed: tell((observer, listener) => observer.connectionClosed(listener)),
+    upstream: tell((observer, event) => observer.upstream(event)),
+    reload: tell((observer, event) => observer.reload(event)),
+  } satisfies Observer);
+}
+
+/** The latest attempt to load a configuration. */
+export interface LastReload extends ReloadEvent {
+  /** ISO 8601. */
+  readonly time: string;
+}
+
+export interface ObservabilityOptions {
+  readonly level?: LogLevel;
+  /** Where the log goes: standard output where it is left out. */
+  readonly sink?: Omit<LogSinkOptions, 'onDrop'>;
+  readonly more?: readonly Observer[];
+}
+
+/** Everything the program is observed by, put together. */
+export interface Observability {
+  readonly observer: Observer;
+  readonly metrics: Metrics;
+  readonly log: AccessLog;
+  /** Takes over a snapshot that now serves: labels, dates, and whether requests are logged. */
+  describe(snapshot: Snapshot): void;
+  lastReload(): LastReload | null;
+  /** Writes what is left of the log. Nothing is logged after it. Never rejects. */
+  close(): Promise<void>;
+}
+
+/** Time for the last lines of the log to be taken, in milliseconds. */
+const closeMs = 2000;
+
+export function createObservability(options: ObservabilityOptions = {}): Observability {
+  const { level = 'info', sink: sinkOptions = {}, more = [] } = options;
+  const metrics = new Metrics({ version });
+  const sink = new LogSink({ ...sinkOptions, onDrop: (reason) => metrics.logLineDropped(reason) });
+  const log = new AccessLog(sink, level);
+  const observer = createObserver({ metrics, log, more });
+  let lastReload: LastReload | null = null;
+  return Object.freeze({
+    observer: Object.freeze({
+      ...observer,
+      reload(event: ReloadEvent): void {
+        lastReload = Object.freeze({ ...event, time: new Date().toISOString() });
+        observer.reload(event);
+      },
+    }),
+    metrics,
+    log,
+    describe(snapshot: Snapshot): void {
+      metrics.describeSnapshot(snapshot);
+      log.requests = snapshot.accessLog;
+    },
+    lastReload: () => lastReload,
+    close: () => sink.close(closeMs),
+  });
+}
