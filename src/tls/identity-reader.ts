@@ -237,6 +237,17 @@ function readAlgorithm(reader: DerReader, what: string): string {
 }
 
 /**
+ * A BIT STRING of whole octets. Were others let through, their unused bits would change the fingerprint of a
+ * certificate and leave its signature valid.
+ */
+function expectOctets(reader: DerReader, what: string): void {
+  reader.expect(tags.bitString, what);
+  if (reader.length === 0 || reader.bytes[reader.contentStart] !== 0) {
+    throw new MalformedCertificate(`a ${what} that is not whole bytes at byte ${reader.start}`);
+  }
+}
+
+/**
  * The facts of a certificate, read once per connection from its DER. Reads what it needs and steps over the
  * rest; takes a certificate of at most 64 KiB. Throws MalformedCertificate at anything that RFC 5280's
  * structure and DER do not allow where it looks, even where OpenSSL is laxer.
@@ -268,7 +279,7 @@ export function readIdentity(der: Uint8Array): Identity {
   const key = tbs.enter(tags.sequence, 'public key');
   const spki = tbs.element();
   const keyOid = readAlgorithm(key, 'key algorithm');
-  key.expect(tags.bitString, 'public key');
+  expectOctets(key, 'public key');
   key.finish('public key');
   for (const tag of [0x81, 0x82]) if (tbs.nextTag === tag) tbs.next();
   let san = noAltNames;
@@ -281,7 +292,7 @@ export function readIdentity(der: Uint8Array): Identity {
   if (!signature.equals(certificate.expect(tags.sequence, 'signature algorithm').element())) {
     throw new MalformedCertificate('two signature algorithms that differ');
   }
-  certificate.expect(tags.bitString, 'signature');
+  expectOctets(certificate, 'signature');
   certificate.finish('signature');
   return Object.freeze({
     subject,
