@@ -1,0 +1,20 @@
+import type { Endpoint, Upstream } from '../../snapshot/snapshot.ts';
+import { type Candidate, type Condition, initial } from '../balancer.ts';
+import { Pool } from './pool.ts';
+
+/** One endpoint at run time: its connections and how it fares. */
+export class LiveEndpoint implements Candidate {
+  readonly endpoint: Endpoint;
+  readonly pool: Pool;
+  condition: Condition = initial;
+  active = 0;
+
+  constructor(endpoint: Endpoint, upstream: Pick<Upstream, 'tls' | 'keepAlive'>, now: () => number) {
+    this.endpoint = endpoint;
+    this.pool = new Pool(endpoint, upstream, now);
+  }
+
+  get name(): string {
+    return this.endpoint.name;
+  }
+}

@@ -1,0 +1,171 @@
+import type { Observer } from '../../observe/observer.ts';
+import type { Endpoint, Upstream } from '../../snapshot/snapshot.ts';
+import {
+  checked,
+  choose,
+  type Condition,
+  failed,
+  initial,
+  isAvailable,
+  readmitted,
+  succeeded,
+  turnAfter,
+} from '../balancer.ts';
+import { HealthChecks } from './health.ts';
+import { LiveEndpoint } from './live-endpoint.ts';
+
+/** What the upstream side reports to, and its sources of time and chance. */
+export interface Surroundings {
+  readonly observer: Pick<Observer, 'upstream'>;
+  /** A clock that never goes back, in milliseconds. */
+  readonly now: () => number;
+  /** Evenly from 0 up to, not including, 1. */
+  readonly random: () => number;
+}
+
+/** How one endpoint stands, for the admin listener. */
+export interface UpstreamStatus {
+  readonly upstream: string;
+  readonly endpoint: string;
+  /** What active health checks say; true where there are none. */
+  readonly healthy: boolean;
+  /** How much longer it is ejected, in milliseconds; 0 when it is not. */
+  readonly ejectedForMs: number;
+  /** Requests and tunnels under way. */
+  readonly active: number;
+  /** Failures in a row. */
+  readonly failures: number;
+  /** Connections kept idle. */
+  readonly idle: number;
+}
+
+/** One upstream at run time: its endpoints, whose turn it is, and what is held against whom. */
+export class LiveUpstream {
+  readonly upstream: Upstream;
+  readonly endpoints: readonly LiveEndpoint[];
+  readonly #surroundings: Surroundings;
+  readonly #checks: HealthChecks | null;
+  #turn: number;
+  #last: string | null;
+
+  /**
+   * @param previous - what stood under the same name: endpoints whose connections would be the same ones are taken
+   *   over with all that is known of them, so that a change of one pod does not cost the others their connections
+   */
+  constructor(upstream: Upstream, previous: LiveUpstream | null, surroundings: Surroundings) {
+    this.upstream = upstream;
+    this.#surroundings = surroundings;
+    const kept = previous !== null && sameConnections(previous.upstream, upstream) ? previous.endpoints : [];
+    this.endpoints = distinct(upstream.endpoints).map((endpoint) => {
+      const old = kept.find(({ name }) => name === endpoint.name);
+      return old ?? new LiveEndpoint(endpoint, upstream, surroundings.now);
+    });
+    this.#last = previous === null ? null : previous.#last;
+    // Proxies that start together must not all begin with the same endpoint.
+    const start =
+      previous === null ? Math.floor(surroundings.random() * this.endpoints.length) : previous.#turn;
+    this.#turn = turnAfter(
+      this.endpoints.map(({ name }) => name),
+      this.#last,
+      start,
+    );
+    this.#checks = upstream.health === null ? null : new HealthChecks(this, upstream.health, surroundings);
+    // Nothing would ever find them healthy again.
+    if (this.#checks === null) {
+      for (const one of this.endpoints) if (!one.condition.healthy) one.condition = initial;
+    }
+  }
+
+  /** The endpoint to try next, or null when there is none. */
+  pick(tried: ReadonlySet<LiveEndpoint>): LiveEndpoint | null {
+    this.#readmit();
+    const { balance } = this.upstream;
+    const index = choose(this.endpoints, balance, this.#turn, tried, this.#surroundings.now());
+    const picked = this.endpoints[index];
+    if (picked === undefined) return null;
+    this.#turn = (index + 1) % this.endpoints.length;
+    this.#last = picked.name;
+    return picked;
+  }
+
+  /** A request was answered in whole. */
+  succeeded(one: LiveEndpoint): void {
+    one.condition = succeeded(one.condition, this.#surroundings.now());
+  }
+
+  /** A request failed through the endpoint's fault: counts towards its ejection. */
+  failed(one: LiveEndpoint): void {
+    const now = this.#surroundings.now();
+    const before = one.condition;
+    const others = this.endpoints.some((other) => other !== one && isAvailable(other.condition, now));
+    one.condition = failed(before, this.upstream.ejection, others, now);
+    const { ejectedUntil, ejections } = one.condition;
+    if (ejections > before.ejections) this.#report(one, { kind: 'ejected', forMs: ejectedUntil - now });
+  }
+
+  /** The result of an active health check. */
+  checked(one: LiveEndpoint, passed: boolean, detail: string): void {
+    const { health } = this.upstream;
+    if (health === null) return;
+    const before: Condition = one.condition;
+    one.condition = checked(before, passed, health);
+    if (before.healthy === one.condition.healthy) return;
+    if (before.ejectedUntil > 0 && one.condition.ejectedUntil === 0)
+      this.#report(one, { kind: 'readmitted' });
+    this.#report(one, { kind: passed ? 'healthy' : 'unhealthy', detail });
+  }
+
+  retried(one: LiveEndpoint, detail: string): void {
+    this.#report(one, { kind: 'retry', detail });
+  }
+
+  status(): UpstreamStatus[] {
+    this.#readmit();
+    const now = this.#surroundings.now();
+    return this.endpoints.map(({ name, condition, active, pool }) => ({
+      upstream: this.upstream.name,
+      endpoint: name,
+      healthy: condition.healthy,
+      ejectedForMs: Math.max(condition.ejectedUntil - now, 0),
+      active,
+      failures: condition.failures,
+      idle: pool.idle,
+    }));
+  }
+
+  /** Stops checking and closes what is idle; requests under way finish. `next`'s endpoints go on under it. */
+  retire(next: LiveUpstream | null): void {
+    this.#checks?.stop();
+    for (const one of this.endpoints) if (next?.endpoints.includes(one) !== true) one.pool.retire();
+  }
+
+  /** Seen when someone looks: an ejection needs no timer to end. */
+  #readmit(): void {
+    const now = this.#surroundings.now();
+    for (const one of this.endpoints) {
+      const condition = readmitted(one.condition, now);
+      if (condition === one.condition) continue;
+      one.condition = condition;
+      this.#report(one, { kind: 'readmitted' });
+    }
+  }
+
+  #report(one: LiveEndpoint, event: Report): void {
+    this.#surroundings.observer.upstream({ upstream: this.upstream.name, endpoint: one.name, ...event });
+  }
+}
+
+type Report =
+  | { readonly kind: 'retry' | 'healthy' | 'unhealthy'; readonly detail: string }
+  | { readonly kind: 'ejected'; readonly forMs: number }
+  | { readonly kind: 'readmitted' };
+
+/** A connection made under the one would be the same under the other: addresses aside, same identity and trust. */
+function sameConnections(a: Upstream, b: Upstream): boolean {
+  return JSON.stringify([a.tls, a.keepAlive]) === JSON.stringify([b.tls, b.keepAlive]);
+}
+
+/** An endpoint named twice is one endpoint: trying it again would not be trying another. */
+function distinct(endpoints: readonly Endpoint[]): Endpoint[] {
+  return [...new Map(endpoints.map((endpoint) => [endpoint.name, endpoint])).values()];
+}

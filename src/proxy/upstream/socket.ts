@@ -1,0 +1,110 @@
+import { connect as connectTcp, isIP, type Socket } from 'node:net';
+import {
+  checkServerIdentity,
+  connect as connectTls,
+  type ConnectionOptions,
+  createSecureContext,
+  getCACertificates,
+} from 'node:tls';
+import type { Endpoint, UpstreamTls } from '../../snapshot/snapshot.ts';
+import { Deadline } from './deadline.ts';
+import { failure, failureFrom } from './failure.ts';
+import type { UpstreamFailure } from './outbound.ts';
+
+/** Opens connections to one endpoint, all under the same TLS settings. */
+export interface Dialer {
+  /**
+   * Resolves the name, connects, and for TLS shakes hands and verifies; all of it within `timeoutMs`.
+   * `done` is called once and never before this returns; not at all after the returned function, which gives up.
+   */
+  dial(timeoutMs: number, done: (failure: UpstreamFailure | null, socket: Socket | null) => void): () => void;
+}
+
+/** Names are resolved by the system at every connect; both families are tried (RFC 8305). */
+export function createDialer(endpoint: Endpoint, tls: UpstreamTls | null): Dialer {
+  const { address: host, port, name } = endpoint;
+  const base = { host, port, noDelay: true, keepAlive: true, keepAliveInitialDelay: 60_000 };
+  let options: ConnectionOptions | null = null;
+  return {
+    dial(timeoutMs, done) {
+      let socket: Socket;
+      try {
+        options ??= tls === null ? {} : tlsOptions(tls, host);
+        socket = tls === null ? connectTcp(base) : connectTls({ ...options, ...base });
+      } catch (error) {
+        // A certificate or CA that OpenSSL does not read. Nothing is sent without it (rule 1).
+        const immediate = setImmediate(() => done(failureFrom('upstream_tls', error), null));
+        return () => clearImmediate(immediate);
+      }
+      return settle(socket, tls !== null, name, timeoutMs, done);
+    },
+  };
+}
+
+function settle(
+  socket: Socket,
+  secure: boolean,
+  name: string,
+  timeoutMs: number,
+  done: (failure: UpstreamFailure | null, socket: Socket | null) => void,
+): () => void {
+  let connected = false;
+  let settled = false;
+
+  const finish = (reason: UpstreamFailure | null): void => {
+    if (settled) return;
+    settled = true;
+    deadline.stop();
+    if (reason === null) return done(null, socket);
+    socket.destroy();
+    done(reason, null);
+  };
+  const deadline = new Deadline(() => {
+    const what = connected ? 'no TLS handshake' : 'no connection';
+    finish(failure('upstream_connect_timeout', `${what} with ${name} within ${timeoutMs} ms`));
+  });
+
+  deadline.start(timeoutMs);
+  // Stays for the socket's life: an error that nobody else listens for must not end the process.
+  socket.on('error', (error) => {
+    finish(failureFrom(connected && secure ? 'upstream_tls' : 'upstream_refused', error));
+  });
+  socket.once('connect', () => {
+    connected = true;
+    if (!secure) finish(null);
+  });
+  if (secure) socket.once('secureConnect', () => finish(null));
+  return () => {
+    if (settled) return;
+    settled = true;
+    deadline.stop();
+    socket.destroy();
+  };
+}
+
+/**
+ * Verified by default (rule 8). Every upstream has its own secure context, so one identity and one set of CAs; and no
+ * session is ever kept, since a resumed one skips the check of the name and may carry another identity
+ * (CVE-2026-56850, CVE-2026-48934, CVE-2026-58040). Pooled connections make handshakes rare enough.
+ */
+function tlsOptions(tls: UpstreamTls, host: string): ConnectionOptions {
+  const name = tls.serverName ?? host;
+  return {
+    secureContext: createSecureContext({
+      ca: tls.ca ?? systemCertificates(),
+      ...(tls.cert === null || tls.key === null ? {} : { cert: tls.cert, key: tls.key }),
+      minVersion: 'TLSv1.2',
+    }),
+    // RFC 6066 §3: addresses are not sent as server names.
+    servername: isIP(name) === 0 ? name : '',
+    checkServerIdentity: (_host, certificate) => checkServerIdentity(name, certificate),
+    rejectUnauthorized: tls.verify,
+    ALPNProtocols: ['http/1.1'],
+  };
+}
+
+/** The system's store, or where it is empty, as in the smallest images, the CAs that come with Node. */
+function systemCertificates(): string[] {
+  const system = getCACertificates('system');
+  return system.length > 0 ? system : getCACertificates('bundled');
+}

@@ -1,0 +1,40 @@
+import { failure } from './failure.ts';
+import type { LiveEndpoint } from './live-endpoint.ts';
+import type { LiveUpstream } from './live-upstream.ts';
+import type { UpstreamFailure } from './outbound.ts';
+
+/** The endpoints tried for one request, at most `Upstream.tries`. */
+export class Tries {
+  readonly upstream: LiveUpstream;
+  readonly #tried = new Set<LiveEndpoint>();
+
+  constructor(upstream: LiveUpstream) {
+    this.upstream = upstream;
+  }
+
+  /** The next endpoint, its request counted as under way until `done`; null when there is none left to try. */
+  next(): LiveEndpoint | null {
+    if (this.#tried.size >= this.upstream.upstream.tries) return null;
+    const one = this.upstream.pick(this.#tried);
+    if (one === null) return null;
+    this.#tried.add(one);
+    one.active++;
+    return one;
+  }
+
+  /** As `next`, after a failure that may be tried again; reports the retry. */
+  another(why: UpstreamFailure): LiveEndpoint | null {
+    const one = this.next();
+    if (one !== null) this.upstream.retried(one, `${why.reason}: ${why.detail}`);
+    return one;
+  }
+
+  done(one: LiveEndpoint): void {
+    one.active--;
+  }
+}
+
+/** What a request ends with that finds no endpoint at all. */
+export function noEndpoint(name: string): UpstreamFailure {
+  return failure('upstream_none', `upstream ${name} has no endpoint available`);
+}
