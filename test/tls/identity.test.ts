@@ -317,7 +317,9 @@ void t.test('a changed certificate is refused, or its facts are those that OpenS
         identity.sha256 === plain(theirs.fingerprint256) &&
         identity.notBefore === theirs.validFromDate.getTime() &&
         identity.notAfter === theirs.validToDate.getTime() &&
-        identity.san.dns.length === (theirs.subjectAltName?.match(/(?:^|, )DNS:/g) ?? []).length;
+        // Undefined where OpenSSL stumbles over a name of a type that is stepped over here.
+        (theirs.subjectAltName === undefined ||
+          identity.san.dns.length === (theirs.subjectAltName.match(/(?:^|, )DNS:/g) ?? []).length);
       if (!same)
         throw new Error(`${JSON.stringify(identity)} is not ${theirs.toString()} ${theirs.subjectAltName}`);
     }),
