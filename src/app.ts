@@ -1,4 +1,4 @@
-import type { AddressInfo } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { Admin } from './admin/admin.ts';
 import type { Source } from './config/source.ts';
@@ -106,6 +106,11 @@ export class App {
           ? null
           : await listen('http', listeners.http, (address) => this.#http.listen(address));
       this.#state = 'serving';
+      for (const [listener, bound] of Object.entries({ https, http, admin })) {
+        if (bound === null) continue;
+        const { address, port } = bound;
+        this.#observability.log.program('info', 'listening', { listener, address, port });
+      }
       return { https, http, admin };
     } catch (error) {
       await this.stop();
@@ -146,11 +151,14 @@ export class App {
       return true;
     }
     const { delayMs, graceMs } = this.snapshot.shutdown;
+    const { log } = this.#observability;
     this.#state = 'draining';
+    log.program('info', 'draining', { connections: this.#openConnections, delayMs, graceMs });
     await delay(delayMs);
     const stopped = Promise.all([this.#https.stop(), this.#http.stop()]).then(() => true);
     this.#lane.drain();
     const clean = await Promise.race([stopped, delay(graceMs).then(() => false)]);
+    log.program(clean ? 'info' : 'warn', 'stopped', { connectionsCut: this.#openConnections });
     await this.stop();
     return clean;
   }
@@ -169,7 +177,7 @@ export class App {
     await this.#observability.close();
   }
 
-  #accept(socket: import('node:net').Socket, connection: Connection): void {
+  #accept(socket: Socket, connection: Connection): void {
     this.#connections.set(socket, connection);
     this.#lane.accept(socket);
   }
@@ -215,8 +223,13 @@ export class App {
         })),
       })),
       upstreams: this.#upstreams.status(),
-      connections: this.#https.openConnections + this.#http.openConnections,
+      lastReload: this.#observability.lastReload(),
+      connections: this.#openConnections,
     };
+  }
+
+  get #openConnections(): number {
+    return this.#https.openConnections + this.#http.openConnections;
   }
 }
 

@@ -49,6 +49,8 @@ export interface ObservabilityOptions {
   readonly level?: LogLevel;
   /** Where the log goes: standard output where it is left out. */
   readonly sink?: Omit<LogSinkOptions, 'onDrop'>;
+  /** In place of a sink: takes each line as it is written. */
+  readonly destination?: Pick<LogSink, 'write'>;
   readonly more?: readonly Observer[];
 }
 
@@ -68,10 +70,13 @@ export interface Observability {
 const closeMs = 2000;
 
 export function createObservability(options: ObservabilityOptions = {}): Observability {
-  const { level = 'info', sink: sinkOptions = {}, more = [] } = options;
+  const { level = 'info', sink: sinkOptions = {}, destination, more = [] } = options;
   const metrics = new Metrics({ version });
-  const sink = new LogSink({ ...sinkOptions, onDrop: (reason) => metrics.logLineDropped(reason) });
-  const log = new AccessLog(sink, level);
+  const sink =
+    destination === undefined
+      ? new LogSink({ ...sinkOptions, onDrop: (reason) => metrics.logLineDropped(reason) })
+      : null;
+  const log = new AccessLog(sink ?? destination!, level);
   const observer = createObserver({ metrics, log, more });
   let lastReload: LastReload | null = null;
   return Object.freeze({
@@ -89,6 +94,6 @@ export function createObservability(options: ObservabilityOptions = {}): Observa
       log.requests = snapshot.accessLog;
     },
     lastReload: () => lastReload,
-    close: () => sink.close(closeMs),
+    close: () => sink?.close(closeMs) ?? Promise.resolve(),
   });
 }

@@ -17,7 +17,9 @@ export function answerPlainHttp(socket: Socket): void {
     accept: null,
     location: null,
   });
-  socket.end(Buffer.concat([formatHead(answer.status, [...answer.headers, 'Connection', 'close']), answer.body]));
+  socket.end(
+    Buffer.concat([formatHead(answer.status, [...answer.headers, 'Connection', 'close']), answer.body]),
+  );
   // Closing with bytes unread resets the connection, and the answer may be lost with it.
   let read = 0;
   socket.on('data', (chunk: Buffer) => {

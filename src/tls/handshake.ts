@@ -42,7 +42,10 @@ function judge(socket: TLSSocket, { clientAuth }: Host): { verdict: Verdict; ide
   const identity = identityOf(socket);
   if (identity === null) {
     const detail = 'the certificate could not be read';
-    return { verdict: { status: 'failed', reason: 'malformed_cert', detail, untrustedOnly: false }, identity };
+    return {
+      verdict: { status: 'failed', reason: 'malformed_cert', detail, untrustedOnly: false },
+      identity,
+    };
   }
   // The purpose of a chain's length is to bound whom a CA can vouch for: it only narrows a success.
   const deep = verdict.status === 'success' ? refuseDeepChain(socket, clientAuth) : null;

@@ -52,7 +52,8 @@ export function refuseDeepChain(socket: TLSSocket, clientAuth: ClientAuth): Verd
   const limit = clientAuth.verifyDepth + 2;
   while (certificates <= limit) {
     const issuer = certificate.issuerCertificate as typeof certificate | undefined;
-    if (issuer === undefined) return tooLong('the chain cannot be followed to a trust anchor on this runtime');
+    if (issuer === undefined)
+      return tooLong('the chain cannot be followed to a trust anchor on this runtime');
     if (issuer === certificate || issuer.fingerprint256 === certificate.fingerprint256) {
       return null;
     }
