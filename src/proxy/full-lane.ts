@@ -1,0 +1,277 @@
+import { createServer, ServerResponse, type IncomingMessage, type Server } from 'node:http';
+import type { Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
+import type { Observer } from '../observe/observer.ts';
+import type { Connection } from '../snapshot/connection.ts';
+import type { Snapshot } from '../snapshot/snapshot.ts';
+import { createApp, type App } from './full/app.ts';
+import { Downstream } from './full/downstream.ts';
+import { Exchange } from './full/exchange.ts';
+import { forward } from './full/forward.ts';
+import { judge, type Judgement } from './full/judgement.ts';
+import type { Decide, Lane, LaneUpstreams } from './full/lane.ts';
+import { readParserFailure } from './full/parser-failure.ts';
+import { chooseProtocol, openTunnel } from './full/tunnel.ts';
+
+export interface FullLaneOptions {
+  readonly snapshot: () => Snapshot;
+  readonly decide: Decide;
+  readonly upstreams: LaneUpstreams;
+  readonly observer: Observer;
+  /** What the listener knows of a socket; asked once, when the socket is accepted. */
+  readonly connectionOf: (socket: Socket) => Connection;
+  /** Milliseconds since 1970. */
+  readonly now?: () => number;
+}
+
+/** How often heads that take too long are looked for; a head's time-out is late by up to this. */
+const checkingIntervalMs = 500;
+
+/** How long an idle connection is left open once the lane drains: a request may be on its way on it. */
+const drainGraceMs = 1000;
+
+/**
+ * The full lane: node:http's parser and framing, Fastify and @fastify/http-proxy, our own checks, decision
+ * and dispatch. It takes every connection as it comes and is always right; how fast it is matters less.
+ */
+export class FullLane {
+  /** Resolves when Fastify is built. Connections accepted before that wait. */
+  readonly ready: Promise<void>;
+  readonly #options: FullLaneOptions;
+  readonly #lane: Lane;
+  readonly #server: Server;
+  readonly #app: App;
+  readonly #downstreams = new Map<Duplex, Downstream>();
+  readonly #exchanges = new WeakMap<IncomingMessage, Exchange>();
+  /** Upgrades that were decided on while their head was parsed. */
+  readonly #judgements = new WeakMap<IncomingMessage, Judgement>();
+  /** Upgrades that are served as ordinary requests. */
+  readonly #declined = new WeakSet<IncomingMessage>();
+  #isReady = false;
+  #draining = false;
+  #closed = false;
+
+  constructor(options: FullLaneOptions) {
+    this.#options = options;
+    const draining = (): boolean => this.#draining;
+    this.#lane = {
+      snapshot: options.snapshot,
+      decide: options.decide,
+      upstreams: options.upstreams,
+      observer: options.observer,
+      now: options.now ?? Date.now,
+      get draining() {
+        return draining();
+      },
+    };
+    this.#server = this.#createServer();
+    this.#app = createApp(this.#server, {
+      onRequest: (request) => (this.#exchanges.get(request)?.decide() ?? null) !== null,
+      onForward: (request) => this.#forward(request),
+      onError: (request, error) => this.#exchanges.get(request)?.fail('internal', describe(error)),
+    });
+    this.ready = Promise.resolve(this.#app.instance.ready()).then(() => {
+      this.#isReady = true;
+    });
+  }
+
+  get openConnections(): number {
+    return this.#downstreams.size;
+  }
+
+  /**
+   * Serves what comes over a socket from now on, bytes that were unshifted into it included. A TLS socket
+   * must be past its handshake.
+   */
+  accept(socket: Socket): void {
+    socket.on('error', () => {});
+    if (this.#closed || socket.destroyed) {
+      socket.destroy();
+      return;
+    }
+    const downstream = new Downstream(this.#lane, socket, this.#options.connectionOf(socket), (exchange) =>
+      this.#app.route(exchange.request, exchange.response),
+    );
+    this.#downstreams.set(socket, downstream);
+    socket.once('close', () => this.#downstreams.delete(socket));
+    this.#setLimits();
+    // node:http ends connections itself, and a tunnel passes one side's end on while the other still talks.
+    socket.allowHalfOpen = true;
+    // What node:http calls behind the last response. Its own way resets a client that is still sending.
+    socket.destroySoon = () => downstream.close();
+    socket.setNoDelay(true);
+    if (this.#isReady) this.#server.emit('connection', socket);
+    else void this.ready.then(() => socket.destroyed || this.#server.emit('connection', socket));
+    if (this.#draining) this.#closeWhenIdle(downstream);
+  }
+
+  /** From now on every response closes its connection, and idle connections close after a short grace. */
+  drain(): void {
+    if (this.#draining) return;
+    this.#draining = true;
+    this.#setLimits();
+    for (const downstream of this.#downstreams.values()) this.#closeWhenIdle(downstream);
+  }
+
+  /** Breaks what is still open. Resolves when everything is released. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    this.#draining = true;
+    const closing = [...this.#downstreams.keys()].map(
+      (socket) =>
+        new Promise<void>((resolve) => {
+          socket.once('close', () => resolve());
+          socket.destroy();
+        }),
+    );
+    await Promise.all(closing);
+    await this.#app.instance.close();
+    // Not listening, it has nothing to close but the timer that looks for slow heads.
+    this.#server.close(() => {});
+  }
+
+  #createServer(): Server {
+    const server = createServer({
+      // All our own: the answer to a missing Host, the limits of a body's time, Connection and Keep-Alive.
+      requireHostHeader: false,
+      requestTimeout: 0,
+      keepAliveTimeoutBuffer: 0,
+      connectionsCheckingInterval: checkingIntervalMs,
+      httpValidation: 'strict',
+      shouldUpgradeCallback: (request) => this.#shouldUpgrade(request),
+    });
+    // Node drops headers past this count without a word, Content-Length too; ours is checked in `judge`.
+    server.maxHeadersCount = 0;
+    server.on('request', (request, response) => this.#take(request, response, false));
+    server.on('checkContinue', (request, response) => this.#take(request, response, true));
+    server.on('checkExpectation', (request, response) => this.#take(request, response, true));
+    server.on('upgrade', (request, socket, head) => this.#upgrade(request, socket, head));
+    server.on('connect', (request, socket) => this.#refuseConnect(request, socket));
+    server.on('clientError', (error, socket) => this.#clientError(error, socket));
+    server.on('timeout', (socket) => this.#downstreams.get(socket)?.timedOut());
+    // A server that does not listen enforces no headersTimeout: it starts looking for slow heads on this.
+    server.emit('listening');
+    return server;
+  }
+
+  /** Limits that node reads from the server for each connection or request; a reload may change them. */
+  #setLimits(): void {
+    const { limits } = this.#options.snapshot();
+    // Read by node for each connection, though its types know it as an option only.
+    (this.#server as { maxHeaderSize?: number }).maxHeaderSize = limits.headSize;
+    this.#server.headersTimeout = limits.headTimeoutMs;
+    this.#server.keepAliveTimeout = this.#draining
+      ? Math.min(drainGraceMs, limits.keepAliveTimeoutMs)
+      : limits.keepAliveTimeoutMs;
+  }
+
+  #closeWhenIdle(downstream: Downstream): void {
+    const look = (): void => {
+      if (downstream.idle) downstream.close();
+    };
+    setTimeout(look, drainGraceMs).unref();
+  }
+
+  #take(request: IncomingMessage, response: ServerResponse, expectsContinue: boolean): void {
+    const downstream = this.#downstreams.get(request.socket);
+    if (downstream === undefined || !downstream.taking) return;
+    this.#setLimits();
+    const judgement = this.#judgements.get(request);
+    const exchange = new Exchange(this.#lane, downstream, request, response, {
+      expectsContinue,
+      ...(judgement === undefined ? {} : { judgement }),
+    });
+    this.#exchanges.set(request, exchange);
+    downstream.take(exchange, this.#declined.has(request));
+  }
+
+  #forward(request: IncomingMessage): void {
+    const exchange = this.#exchanges.get(request);
+    const decision = exchange?.judgement.decision;
+    if (exchange === undefined || decision?.action !== 'forward') return;
+    try {
+      forward(this.#lane, exchange, decision);
+    } catch (error) {
+      exchange.fail('internal', describe(error));
+    }
+  }
+
+  /**
+   * Asked by node's parser about every head with an Upgrade. Where we decline, the parser drops whatever
+   * came behind the request in the same read; so the response to it has to be the connection's last.
+   */
+  #shouldUpgrade(request: IncomingMessage): boolean {
+    const downstream = this.#downstreams.get(request.socket);
+    if (downstream === undefined || !downstream.taking) return false;
+    if (downstream.idle && request.method === 'GET' && request.httpVersion === '1.1') {
+      const judgement = judge(this.#lane, downstream.connection, request, request.url ?? '');
+      this.#judgements.set(request, judgement);
+      const { decision, framing } = judgement;
+      if (decision.action === 'forward' && framing.kind === 'none') {
+        if (chooseProtocol(request.rawHeaders, decision.route.upgrade) !== null) return true;
+      }
+    }
+    this.#declined.add(request);
+    return false;
+  }
+
+  #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
+    const downstream = this.#downstreams.get(socket);
+    const judgement = this.#judgements.get(request);
+    const decision = judgement?.decision;
+    if (downstream === undefined || judgement === undefined || decision?.action !== 'forward') {
+      socket.destroy();
+      return;
+    }
+    const exchange = this.#detachedExchange(downstream, request, judgement);
+    const protocol = chooseProtocol(request.rawHeaders, decision.route.upgrade) ?? '';
+    openTunnel(this.#lane, exchange, decision, protocol, head).catch((error: unknown) =>
+      exchange.fail('internal', describe(error)),
+    );
+  }
+
+  #refuseConnect(request: IncomingMessage, socket: Duplex): void {
+    const downstream = this.#downstreams.get(socket);
+    // Behind requests that are still being answered there is no way to answer it in order.
+    if (downstream === undefined || !downstream.taking || !downstream.idle) {
+      socket.destroy();
+      return;
+    }
+    this.#detachedExchange(downstream, request).decide();
+  }
+
+  /** An exchange on a socket that the parser has let go of, with a response to answer by all the same. */
+  #detachedExchange(downstream: Downstream, request: IncomingMessage, judgement?: Judgement): Exchange {
+    const response = new ServerResponse(request);
+    response.shouldKeepAlive = false;
+    const { socket } = downstream;
+    const exchange = new Exchange(
+      this.#lane,
+      downstream,
+      request,
+      response,
+      judgement === undefined ? {} : { judgement, upgrade: true },
+    );
+    response.assignSocket(socket);
+    socket.on('drain', () => response.emit('drain'));
+    downstream.adopt(exchange);
+    return exchange;
+  }
+
+  #clientError(error: Error & { code?: string }, socket: Duplex): void {
+    const downstream = this.#downstreams.get(socket);
+    if (downstream === undefined) {
+      socket.destroy();
+      return;
+    }
+    const { inBody } = downstream;
+    const failure = readParserFailure(error, inBody);
+    if (failure.kind === 'gone') socket.destroy();
+    else if (inBody) downstream.spoiled(failure.reason, failure.detail);
+    else downstream.failed(failure.reason, failure.detail);
+  }
+}
+
+function describe(error: unknown): string {
+  return error instanceof Error ? (error.stack ?? error.message) : String(error);
+}

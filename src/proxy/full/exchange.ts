@@ -1,0 +1,318 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { respond } from '../../snapshot/decide.ts';
+import type { Forward, Respond } from '../../snapshot/decision.ts';
+import type { RefusalReason, RequestReason } from '../../snapshot/reason.ts';
+import { renderAnswer } from '../answer.ts';
+import { valuesOf } from '../headers/field.ts';
+import { planResponseHeaders } from '../headers/response.ts';
+import type { OutboundCall, UpstreamRecord } from '../upstream/outbound.ts';
+import type { Downstream } from './downstream.ts';
+import { judge, type Judgement } from './judgement.ts';
+import type { Lane } from './lane.ts';
+import { RequestBody } from './request-body.ts';
+import { frameResponse } from './response-framing.ts';
+
+/** A body up to this many bytes is read and thrown away to keep the connection; a larger one costs it. */
+const discardableBytes = 65_536;
+
+/**
+ * One request and its one answer, from the parsed head to the report. Whatever happens in between — an
+ * upstream that fails, a client that leaves, a body that never ends — comes out as exactly one of: an answer,
+ * or a broken connection; and as exactly one RequestEvent.
+ */
+export class Exchange {
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+  readonly downstream: Downstream;
+  /** As sent; the request's own url is rewritten for the router. */
+  readonly target: string;
+  /** The client waits for `100 Continue` before it sends its body. */
+  readonly expectsContinue: boolean;
+  /** The request asked for a tunnel and is on its way to get it. */
+  readonly upgrade: boolean;
+  readonly #lane: Lane;
+  readonly #startedAt = performance.now();
+  #judgement: Judgement | null;
+  #doom: { reason: RefusalReason; detail: string } | null = null;
+  #status = 0;
+  #reason: RequestReason = 'ok';
+  #detail: string | null = null;
+  #bytesSent = 0;
+  #expectedBytes: number | null = null;
+  #call: Pick<OutboundCall, 'abort' | 'resume'> | null = null;
+  #record: UpstreamRecord | null = null;
+  #body: RequestBody | null = null;
+  #continued = false;
+  #over = false;
+
+  constructor(
+    lane: Lane,
+    downstream: Downstream,
+    request: IncomingMessage,
+    response: ServerResponse,
+    options: { expectsContinue?: boolean; judgement?: Judgement; upgrade?: boolean } = {},
+  ) {
+    this.#lane = lane;
+    this.downstream = downstream;
+    this.request = request;
+    this.response = response;
+    this.target = request.url ?? '';
+    this.expectsContinue = options.expectsContinue ?? false;
+    this.upgrade = options.upgrade ?? false;
+    this.#judgement = options.judgement ?? null;
+    if (!this.#isHttp11) response.useChunkedEncodingByDefault = false;
+  }
+
+  /** Reported, or about to be: nothing more can be done for the client. */
+  get over(): boolean {
+    return this.#over;
+  }
+
+  get judgement(): Judgement {
+    this.#judgement ??= judge(this.#lane, this.downstream.connection, this.request, this.target);
+    return this.#judgement;
+  }
+
+  /** Listens for the end. Called when all earlier requests of the connection are answered. */
+  begin(): void {
+    this.request.on('error', () => {});
+    this.response.on('error', () => {});
+    this.response.on('finish', this.#onFinish);
+    this.response.on('close', this.#onClose);
+    if (this.#doom !== null) this.fail(this.#doom.reason, this.#doom.detail);
+  }
+
+  /** The request's body turned out broken while earlier requests were still being answered. */
+  doom(reason: RefusalReason, detail: string): void {
+    this.#doom ??= { reason, detail };
+  }
+
+  /** Decides on the request. Where the decision is to respond, does so. */
+  decide(): Forward | null {
+    if (this.#status !== 0 || this.#over) return null;
+    const { decision } = this.judgement;
+    if (decision.action === 'forward') return decision;
+    this.#answer(decision);
+    return null;
+  }
+
+  /** The body for the upstream, or null where the request has none. Nothing is read before it is asked for. */
+  openBody(limit: number): RequestBody | null {
+    if (this.judgement.framing.kind === 'none') return null;
+    this.#body = new RequestBody(this.request, {
+      limit,
+      timeoutMs: this.judgement.snapshot.limits.bodyTimeoutMs,
+      onStart: () => {
+        if (!this.expectsContinue || this.#status !== 0 || this.#over) return;
+        this.#continued = true;
+        this.response.writeContinue();
+      },
+      onFailure: (reason, detail) => this.fail(reason, detail),
+    });
+    return this.#body;
+  }
+
+  /** The upstream's part is under way: cancelled if the exchange ends first. */
+  attach(call: Pick<OutboundCall, 'abort' | 'resume'>): void {
+    this.#call = call;
+    if (this.#over || this.#reason !== 'ok') call.abort();
+  }
+
+  /** What is to be reported of the upstream's part. */
+  record(record: UpstreamRecord): void {
+    this.#record = record;
+  }
+
+  /** Passes a 1xx on, to clients that know them (RFC 9110 §15.2). */
+  inform(status: number, rawHeaders: readonly string[]): void {
+    // Our own 100 is sent when the body is asked for; the upstream's says nothing about that.
+    if (this.#over || this.#status !== 0 || status === 100 || !this.#isHttp11) return;
+    try {
+      this.response.writeInformation(status, [...planResponseHeaders(rawHeaders)]);
+    } catch {
+      // Headers that cannot be written are not worth the response that is still to come.
+    }
+  }
+
+  /** Starts the upstream's response towards the client. */
+  start(status: number, rawHeaders: readonly string[]): void {
+    if (this.#over || this.#status !== 0) return;
+    const framing = frameResponse(
+      this.request.method ?? '',
+      status,
+      planResponseHeaders(rawHeaders),
+      rawHeaders,
+    );
+    if (framing === null || status < 200 || status > 999) {
+      this.fail('upstream_protocol', `a response ${status} whose framing is ambiguous`);
+      return;
+    }
+    const untilClose = !this.#isHttp11 && framing.length === null;
+    const close = this.#closes || this.#bodyPending || untilClose;
+    try {
+      this.#writeHead(status, framing.headers, close);
+    } catch (error) {
+      this.fail('upstream_protocol', `a response that cannot be written: ${String(error)}`);
+      return;
+    }
+    this.#expectedBytes = framing.length;
+    // The head goes out with the first bytes of the body where both came together, and alone where not.
+    process.nextTick(() => {
+      if (this.#bytesSent === 0 && !this.response.writableEnded && !this.#over) this.response.flushHeaders();
+    });
+  }
+
+  /** False: write nothing more until the upstream's `resume` is called. */
+  write(chunk: Buffer): boolean {
+    if (this.#over) return false;
+    this.#bytesSent += chunk.length;
+    if (this.response.write(chunk)) return true;
+    this.downstream.watchStall();
+    this.response.once('drain', this.#onDrain);
+    return false;
+  }
+
+  /** The upstream's response is complete. */
+  end(): void {
+    if (this.#over) return;
+    if (this.#expectedBytes !== null && this.#expectedBytes !== this.#bytesSent) {
+      this.fail('upstream_truncated', `${this.#bytesSent} of ${this.#expectedBytes} bytes came`);
+      return;
+    }
+    this.response.end();
+    if (this.response.writableLength > 0) this.downstream.watchStall();
+  }
+
+  /**
+   * Something went wrong. Answered where nothing was sent yet; otherwise the connection is broken, so that
+   * the client cannot take what it has for the whole.
+   */
+  fail(reason: Exclude<RequestReason, 'ok'>, detail: string | null): void {
+    if (this.#over || this.#reason !== 'ok') return;
+    this.#detail = detail;
+    this.#call?.abort();
+    if (this.#status !== 0 || reason === 'client_abort' || reason === 'upstream_truncated') {
+      this.#reason = reason;
+      this.#body?.destroy();
+      this.downstream.breakOff();
+      return;
+    }
+    this.#answer(respond(reason, null, null, detail));
+  }
+
+  /** The tunnel stands; from here on its bytes are counted by `count`. */
+  switchProtocols(): void {
+    this.#status = 101;
+  }
+
+  /** The tunnel is closed. */
+  finishTunnel(bytesReceived: number, bytesSent: number, detail: string | null): void {
+    this.#bytesSent = bytesSent;
+    this.#detail ??= detail;
+    this.#finish(bytesReceived);
+  }
+
+  #answer(decision: Respond): void {
+    const { reason, status, location, detail } = decision;
+    this.#reason = reason;
+    this.#detail = detail;
+    const answer = renderAnswer({
+      reason,
+      status,
+      requestId: this.judgement.requestId,
+      accept: this.#header('accept'),
+      location,
+    });
+    const close = decision.close || this.#closes || (this.#bodyPending && !this.#discardable);
+    if (close) this.#body?.destroy();
+    else if (this.#body !== null) this.#body.discard();
+    else this.request.resume();
+    try {
+      this.#writeHead(answer.status, answer.headers, close);
+    } catch (error) {
+      this.#detail = String(error);
+      this.downstream.breakOff();
+      return;
+    }
+    if (this.request.method !== 'HEAD') this.#bytesSent = answer.body.length;
+    this.response.end(answer.body);
+    if (this.response.writableLength > 0) this.downstream.watchStall();
+  }
+
+  #writeHead(status: number, headers: readonly string[], close: boolean): void {
+    // Without this node:http adds Connection and Keep-Alive headers of its own.
+    this.response.removeHeader('connection');
+    const connection = close ? ['Connection', 'close'] : this.#isHttp11 ? [] : ['Connection', 'keep-alive'];
+    this.response.writeHead(status, [...connection, ...headers]);
+    this.#status = status;
+    if (close) this.downstream.takeNoMore();
+  }
+
+  get #isHttp11(): boolean {
+    return this.request.httpVersion === '1.1';
+  }
+
+  /** The connection ends with this response whatever the response is. */
+  get #closes(): boolean {
+    // A client that was not told to go on may send its body all the same, or not (RFC 9110 §10.1.1).
+    const unanswered = this.expectsContinue && !this.#continued;
+    return unanswered || this.downstream.ending || !this.response.shouldKeepAlive;
+  }
+
+  get #bodyPending(): boolean {
+    return this.judgement.framing.kind !== 'none' && !this.request.complete;
+  }
+
+  /** The rest of the body is small and sure to come. */
+  get #discardable(): boolean {
+    const { framing } = this.judgement;
+    return framing.kind === 'length' && framing.length <= discardableBytes;
+  }
+
+  #header(name: string): string | null {
+    return valuesOf(this.request.rawHeaders, name)[0] ?? null;
+  }
+
+  readonly #onDrain = (): void => {
+    this.downstream.unwatchStall();
+    if (!this.#over) this.#call?.resume();
+  };
+
+  readonly #onFinish = (): void => {
+    if (this.#over) return;
+    this.#finish(this.#body?.bytes ?? 0);
+    this.downstream.done(this);
+  };
+
+  /** The connection is gone before the answer was through. */
+  readonly #onClose = (): void => {
+    if (this.#over) return;
+    if (this.#reason === 'ok') this.#reason = 'client_abort';
+    this.#call?.abort();
+    this.#body?.destroy();
+    this.#finish(this.#body?.bytes ?? 0);
+  };
+
+  #finish(bytesReceived: number): void {
+    if (this.#over) return;
+    this.#over = true;
+    const { head, requestId, decision } = this.judgement;
+    this.downstream.report({
+      id: requestId,
+      connection: this.downstream.connection,
+      method: this.request.method ?? '',
+      authority: head?.authority ?? this.#header('host') ?? '',
+      target: this.target,
+      userAgent: this.#header('user-agent'),
+      decision,
+      status: this.#status,
+      reason: this.#reason,
+      detail: this.#detail,
+      bytesReceived,
+      bytesSent: this.#bytesSent,
+      durationMs: performance.now() - this.#startedAt,
+      upstream: this.#record,
+      upgrade: this.upgrade,
+    });
+  }
+}

@@ -1,0 +1,58 @@
+import type { Forward } from '../../snapshot/decision.ts';
+import { planRequestHeaders } from '../headers/request.ts';
+import type { ResponseHandler, UpstreamFailure } from '../upstream/outbound.ts';
+import type { Exchange } from './exchange.ts';
+import type { Lane } from './lane.ts';
+
+/** Sends a request to the upstream its decision names and lets what comes back flow to the client. */
+export function forward(lane: Lane, exchange: Exchange, decision: Forward): void {
+  const { route, target } = decision;
+  const { framing } = exchange.judgement;
+  if (framing.kind === 'length' && framing.length > route.bodyLimit) {
+    exchange.fail('body_too_large', `Content-Length ${framing.length}, the limit is ${route.bodyLimit}`);
+    return;
+  }
+  const body = exchange.openBody(route.bodyLimit);
+  const call = lane.upstreams.send(
+    {
+      upstream: route.upstream,
+      method: exchange.request.method ?? '',
+      target,
+      headers: outboundHeaders(exchange, decision),
+      body:
+        body === null ? null : { stream: body, length: framing.kind === 'length' ? framing.length : null },
+      timeouts: route.timeouts,
+    },
+    relay(exchange),
+  );
+  exchange.record(call.record);
+  exchange.attach(call);
+}
+
+/** The request's headers for the upstream: ours set, theirs cleaned, nothing of framing or of one hop. */
+export function outboundHeaders(exchange: Exchange, decision: Forward): string[] {
+  const { head, snapshot, requestId } = exchange.judgement;
+  if (head === null) throw new Error('a request without a head was decided to be forwarded');
+  const { connection } = exchange.downstream;
+  return planRequestHeaders({
+    rawHeaders: exchange.request.rawHeaders,
+    head,
+    connection,
+    host: decision.host,
+    route: decision.route,
+    snapshotIdentityHeaderNames: snapshot.identityHeaderNames,
+    requestId,
+    scheme: connection.listener,
+  });
+}
+
+/** What comes back from the upstream, as calls on the exchange. */
+export function relay(exchange: Exchange): ResponseHandler {
+  return {
+    onInformation: (status, headers) => exchange.inform(status, headers),
+    onResponse: (status, headers) => exchange.start(status, headers),
+    onData: (chunk) => exchange.write(chunk),
+    onEnd: () => exchange.end(),
+    onError: (failure: UpstreamFailure) => exchange.fail(failure.reason, failure.detail),
+  };
+}

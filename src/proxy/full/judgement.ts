@@ -1,0 +1,74 @@
+import { randomBytes } from 'node:crypto';
+import type { IncomingMessage } from 'node:http';
+import type { Connection } from '../../snapshot/connection.ts';
+import { respond } from '../../snapshot/decide.ts';
+import type { Decision } from '../../snapshot/decision.ts';
+import type { RefusalReason } from '../../snapshot/reason.ts';
+import type { RequestHead } from '../../snapshot/request-head.ts';
+import type { Snapshot } from '../../snapshot/snapshot.ts';
+import { valuesOf } from '../headers/field.ts';
+import { chooseRequestId, clientRequestId } from '../headers/request-id.ts';
+import { readRequestHead, type Framing } from '../request-head.ts';
+import type { Lane } from './lane.ts';
+
+/** Everything that is settled about a request before it is acted on. Made once per request. */
+export interface Judgement {
+  readonly snapshot: Snapshot;
+  readonly requestId: string;
+  /** Null where the head itself was refused. */
+  readonly head: RequestHead | null;
+  readonly framing: Framing;
+  readonly decision: Decision;
+}
+
+/**
+ * Checks a head and decides on it, against the snapshot of this moment. Never throws: whatever goes wrong
+ * inside is a refusal with the reason `internal`.
+ *
+ * @param target As the client sent it: what the router made of the request's url is not to be believed.
+ */
+export function judge(
+  lane: Lane,
+  connection: Connection,
+  request: IncomingMessage,
+  target: string,
+): Judgement {
+  const snapshot = lane.snapshot();
+  const requestId = chooseRequestId(clientRequestId(request.rawHeaders), generateRequestId());
+  const refuse = (reason: RefusalReason, detail: string | null): Judgement => ({
+    snapshot,
+    requestId,
+    head: null,
+    framing: { kind: 'none' },
+    decision: respond(reason, null, null, detail),
+  });
+  try {
+    const read = readRequestHead({
+      method: request.method ?? '',
+      target,
+      httpVersion: request.httpVersion,
+      rawHeaders: request.rawHeaders,
+      limits: snapshot.limits,
+    });
+    if (!read.ok) return refuse(read.reason, read.detail);
+    const expectation = unknownExpectation(request);
+    if (expectation !== null) return refuse('bad_expectation', expectation);
+    const decision = lane.decide(snapshot, connection, read.head, lane.now());
+    return { snapshot, requestId, head: read.head, framing: read.framing, decision };
+  } catch (error) {
+    return refuse('internal', error instanceof Error ? (error.stack ?? error.message) : String(error));
+  }
+}
+
+/** 32 hexadecimal digits, as nginx's $request_id. */
+export function generateRequestId(): string {
+  return randomBytes(16).toString('hex');
+}
+
+/** RFC 9110 §10.1.1: `100-continue` is the only expectation there is; HTTP/1.0 clients have none. */
+function unknownExpectation(request: IncomingMessage): string | null {
+  if (request.httpVersion !== '1.1') return null;
+  const values = valuesOf(request.rawHeaders, 'expect');
+  if (values.length === 0) return null;
+  return values.length === 1 && values[0]?.toLowerCase() === '100-continue' ? null : values.join(', ');
+}

@@ -1,0 +1,24 @@
+import type { Observer } from '../../observe/observer.ts';
+import type { Connection } from '../../snapshot/connection.ts';
+import type { Decision } from '../../snapshot/decision.ts';
+import type { RequestHead } from '../../snapshot/request-head.ts';
+import type { Snapshot } from '../../snapshot/snapshot.ts';
+import type { Upstreams } from '../upstream/upstreams.ts';
+
+/** `src/snapshot/decide.ts`, or what stands in for it in a test. */
+export type Decide = (snapshot: Snapshot, connection: Connection, head: RequestHead, now: number) => Decision;
+
+/** The upstream's side, as far as the full lane uses it. */
+export type LaneUpstreams = Pick<Upstreams, 'send' | 'connect'>;
+
+/** What every exchange of a lane works with. */
+export interface Lane {
+  readonly snapshot: () => Snapshot;
+  readonly decide: Decide;
+  readonly upstreams: LaneUpstreams;
+  readonly observer: Observer;
+  /** Milliseconds since 1970. */
+  readonly now: () => number;
+  /** From now on every response closes its connection. */
+  readonly draining: boolean;
+}
