@@ -87,7 +87,7 @@ async function listenBackend(backend: DemoBackend, port: number): Promise<{ read
   try {
     return await backend.listen(port);
   } catch (error) {
-    throw new ListenError(`the backend cannot use 127.0.0.1:${port}: ${(error as Error).message}`, {
+    throw new ListenError(`the backend cannot use 127.0.0.1:${port}: another program listens there`, {
       cause: error,
     });
   }
