@@ -49,7 +49,6 @@ export class Attempt implements Dispatcher.DispatchHandler {
   readonly #reused: boolean;
   #controller: Dispatcher.DispatchController | null = null;
   #sent = false;
-  #answered = false;
   #head = false;
   #paused = false;
   #information = 0;
@@ -112,10 +111,6 @@ export class Attempt implements Dispatcher.DispatchHandler {
     if (!this.#paused) this.#reading.start(this.#timeouts.readMs);
   }
 
-  onResponseStarted(): void {
-    this.#answered = true;
-  }
-
   onResponseStart(controller: Dispatcher.DispatchController, status: number): void {
     if (this.#over) return;
     const headers = (controller.rawHeaders as Buffer[]).map((text) => text.toString('latin1'));
@@ -165,7 +160,6 @@ export class Attempt implements Dispatcher.DispatchHandler {
   };
 
   #breach(detail: string): void {
-    this.#answered = true;
     this.#fail(failure('upstream_protocol', detail));
   }
 
@@ -174,12 +168,13 @@ export class Attempt implements Dispatcher.DispatchHandler {
     this.#finish();
     this.#connection.destroy();
     const { reason, detail } = why;
+    const { answered } = this.#connection;
     const timedOut = reason === 'upstream_read_timeout' || reason === 'upstream_send_timeout';
     this.#listener.failed({
       failure: this.#head && !timedOut ? failure('upstream_truncated', detail) : why,
       unsent: !this.#sent,
-      answered: this.#answered,
-      stale: this.#reused && !this.#answered && reason === 'upstream_reset',
+      answered,
+      stale: this.#reused && !answered && reason === 'upstream_reset',
       blame: reason !== 'internal',
     });
   }

@@ -65,6 +65,11 @@ export class Connection {
     return !socket.destroyed && socket.readable && socket.writable && socket.readableLength === 0;
   }
 
+  /** A byte has come since the request was sent. */
+  get answered(): boolean {
+    return this.#continues.heard;
+  }
+
   /** What broke the connection, if it was not closed in order: an end of it then proves no end of a body. */
   get broken(): string | null {
     const { errored, readableEnded } = this.socket;

@@ -20,6 +20,7 @@ const countLimit = 8;
  */
 export class ContinueFilter {
   #armed = false;
+  #heard = false;
   #count = 0;
   #held: Buffer | null = null;
 
@@ -27,15 +28,23 @@ export class ContinueFilter {
     const read = socket.read.bind(socket) as (size?: number) => Buffer | null;
     socket.read = (size?: number): Buffer | null => {
       const chunk = read(size);
-      return this.#armed && chunk !== null ? this.#filter(chunk) : chunk;
+      if (chunk === null) return null;
+      this.#heard = true;
+      return this.#armed ? this.#filter(chunk) : chunk;
     };
   }
 
   /** A request is about to be sent: the next bytes begin a response. */
   arm(): void {
     this.#armed = true;
+    this.#heard = false;
     this.#count = 0;
     this.#held = null;
+  }
+
+  /** A byte has been read since `arm`. */
+  get heard(): boolean {
+    return this.#heard;
   }
 
   #filter(chunk: Buffer): Buffer | null {

@@ -1,3 +1,4 @@
+import { errors } from 'undici';
 import type { UpstreamFailure } from './outbound.ts';
 
 type Reason = UpstreamFailure['reason'];
@@ -27,7 +28,7 @@ export class UpstreamError extends Error {
 }
 
 function codeOf(error: unknown): string {
-  return typeof error === 'object' && error !== null && 'code' in error ? String(error.code) : '';
+  return typeof error === 'object' && error !== null && 'code' in error ? String(error.code ?? '') : '';
 }
 
 function describe(error: unknown): string {
@@ -59,7 +60,7 @@ const brokenStream = /^(?:E[A-Z0-9]+|ERR_STREAM_.*|UND_ERR_.*)$/;
 export function exchangeReason(error: unknown): Reason {
   const code = codeOf(error);
   if (internalCodes.has(code)) return 'internal';
-  if (code.startsWith('HPE_') || protocolCodes.has(code)) return 'upstream_protocol';
+  if (error instanceof errors.HTTPParserError || protocolCodes.has(code)) return 'upstream_protocol';
   if (code === 'UND_ERR_SOCKET' && error instanceof Error && protocolMessages.has(error.message)) {
     return 'upstream_protocol';
   }
