@@ -7,7 +7,7 @@ import { provenIdentity, type WriteDialect } from './dialect.ts';
 /**
  * The headers of haproxy-ingress: `X-SSL-Client-CN` (the first CN), `-DN` (slash style: `/C=NP/O=…/CN=…`),
  * `-SHA1` and `-SHA2` (SHA-256) in upper-case hex, and with `certificate` also `-Cert`, base64 DER. Only for a
- * proven identity; HAProxy sends them empty then, which backends have been seen to take for a certificate.
+ * proven identity; HAProxy 2.6 itself sends them with empty values then.
  *
  * HAProxy writes values as they are, so that a CN of `x/OU=y` forges a field, and 8-bit text raw. Here the
  * backslash, control characters and everything beyond ASCII are `\xHH` of their UTF-8, as OpenSSL's slash style
