@@ -116,7 +116,8 @@ function decodeValue(reader: DerReader): string {
   }
 }
 
-function readName(certificate: DerReader, what: string): DistinguishedName {
+/** Reads the next element as a name (RFC 5280 §4.1.2.4). `what` names it in errors. */
+export function readName(certificate: DerReader, what: string): DistinguishedName {
   const name: RelativeDistinguishedName[] = [];
   const rdns = certificate.enter(tags.sequence, what);
   let count = 0;
