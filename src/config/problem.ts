@@ -25,6 +25,8 @@ export interface Finding {
   readonly severity: Severity;
   /** The key stands out there and not its value: for a key that should not be, or that lacks something. */
   readonly atKey?: boolean;
+  /** For an unknown key: the key it was likely meant to be. */
+  readonly meant?: string;
 }
 
 /** `file:line:column /path/in/file what is wrong, and what to write instead`, on one line whatever the file holds. */

@@ -103,10 +103,7 @@ function familiarKeys({ properties = {}, patternProperties = {} }: Schema, value
 
 function faultFindings(fault: SchemaError, schema: Schema, value: unknown, path: string): Finding[] {
   if (fault.keyword === 'additionalProperties') {
-    return fault.params.additionalProperties.map((key) => ({
-      ...error(path + pointer(key), unknownKey(schema, key)),
-      atKey: true,
-    }));
+    return fault.params.additionalProperties.map((key) => unknownKey(schema, key, path));
   }
   if (fault.keyword === 'required') {
     return fault.params.requiredProperties.map((key) => ({
@@ -133,15 +130,40 @@ function faultMessage(fault: SchemaError, schema: Schema, value: unknown): strin
   return fault.message;
 }
 
-function unknownKey(schema: Schema, key: string): string {
+function unknownKey(schema: Schema, key: string, parent: string): Finding {
   const properties = schema.properties ?? {};
   const allowed = Object.keys(properties);
-  if (allowed.length === 0) return `${quote(key)} is not ${schema.propertyNames?.description ?? 'a key'}`;
   const near = nearest(key, allowed);
-  if (near !== null) return `unknown key ${quote(key)}, did you mean ${quote(near)}?`;
   const home = allowed.find((name) => Object.hasOwn(resolve(properties[name]!).properties ?? {}, key));
-  if (home !== undefined) return `unknown key ${quote(key)} here: it belongs into ${quote(home)}`;
-  return `unknown key ${quote(key)}; here may stand ${listOf(allowed)}`;
+  const say = (message: string): Finding => ({ ...error(parent + pointer(key), message), atKey: true });
+  if (near !== null)
+    return { ...say(`unknown key ${quote(key)}, did you mean ${quote(near)}?`), meant: near };
+  if (home !== undefined) return say(`unknown key ${quote(key)} here: it belongs into ${quote(home)}`);
+  if (allowed.length > 0) return say(`unknown key ${quote(key)}; here may stand ${listOf(allowed)}`);
+  return say(`${quote(key)} is not ${schema.propertyNames?.description ?? 'a key'}`);
+}
+
+/**
+ * The data without what does not fit, so that the rest can be looked at too; null where too much hangs on it. Only for
+ * finding more problems: what comes out is not what was written. Keys take the name that was likely meant.
+ */
+export function repair(data: unknown, misfits: readonly Finding[]): Config | null {
+  const copy: unknown = structuredClone(data);
+  for (const { path, meant } of misfits) {
+    const keys = pointerKeys(path);
+    const last = keys.pop();
+    const parent = valueAt(copy, pointer(...keys));
+    // An item's absence would move the others; and other rules ask whether these are there.
+    if (last === undefined || !isMap(parent) || /^\/upstreams\/[^/]+$|\/(?:clientAuth|tls)\b/.test(path))
+      return null;
+    if (meant !== undefined && !Object.hasOwn(parent, meant)) parent[meant] = parent[last];
+    delete parent[last];
+  }
+  return Check(Config, copy) ? copy : null;
+}
+
+function isMap(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 /** What to write, in a few words. */
@@ -215,6 +237,7 @@ function schemaAt(root: Schema, path: string): Schema {
 
 function valueAt(root: unknown, path: string): unknown {
   let value = root;
-  for (const key of pointerKeys(path)) value = (value as Readonly<Record<string, unknown>>)[key];
+  for (const key of pointerKeys(path))
+    value = (value as Readonly<Record<string, unknown>> | undefined)?.[key];
   return value;
 }

@@ -67,3 +67,9 @@ export function editDistance(a: string, b: string): number {
   }
   return previous[b.length]!;
 }
+
+/** `1st`, `2nd`, `3rd`, `4th`, `11th`, `21st`. */
+export function ordinal(number: number): string {
+  const ending = ['th', 'st', 'nd', 'rd'][number % 10] ?? 'th';
+  return `${number}${Math.floor(number / 10) % 10 === 1 ? 'th' : ending}`;
+}

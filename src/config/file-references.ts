@@ -1,0 +1,34 @@
+import type { FileRole } from './pem.ts';
+import { pointer } from './problem.ts';
+import type { Config } from './schema.ts';
+
+/** A place in the configuration that names a file. */
+export interface FileReference {
+  /** JSON pointer. */
+  readonly path: string;
+  /** As written. */
+  readonly file: string;
+  readonly role: FileRole;
+}
+
+/** Every file that the configuration names, in the order of the file. */
+export function fileReferences(config: Config): FileReference[] {
+  const references: FileReference[] = [];
+  const add = (path: string, role: FileRole, file: string | undefined): void => {
+    if (file !== undefined) references.push({ path, role, file });
+  };
+  for (const [index, { certificate, clientAuth }] of config.hosts.entries()) {
+    const path = pointer('hosts', index);
+    add(`${path}/certificate/cert`, 'certificate', certificate.cert);
+    add(`${path}/certificate/key`, 'key', certificate.key);
+    add(`${path}/clientAuth/ca`, 'ca', clientAuth?.ca);
+    add(`${path}/clientAuth/crl`, 'crl', clientAuth?.crl);
+  }
+  for (const [name, { tls }] of Object.entries(config.upstreams)) {
+    const path = pointer('upstreams', name, 'tls');
+    add(`${path}/ca`, 'ca', tls?.ca);
+    add(`${path}/cert`, 'certificate', tls?.cert);
+    add(`${path}/key`, 'key', tls?.key);
+  }
+  return references;
+}

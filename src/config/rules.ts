@@ -1,0 +1,25 @@
+import type { Finding } from './problem.ts';
+import { checkClientAuth } from './rules/client-auth.ts';
+import { checkListeners } from './rules/listeners.ts';
+import { checkNames } from './rules/names.ts';
+import { checkPolicies } from './rules/policies.ts';
+import { checkQuantities } from './rules/quantities.ts';
+import { checkRoutes } from './rules/routes.ts';
+import { checkUpstreams } from './rules/upstreams.ts';
+import type { Config } from './schema.ts';
+
+/**
+ * What the schema cannot say: whether the parts of a configuration fit each other, and whether each of its texts
+ * can be read by the part of the program that it is meant for. Opens no file.
+ */
+export function checkRules(config: Config): Finding[] {
+  return [
+    checkListeners,
+    checkNames,
+    checkClientAuth,
+    checkPolicies,
+    checkRoutes,
+    checkUpstreams,
+    checkQuantities,
+  ].flatMap((check) => check(config));
+}

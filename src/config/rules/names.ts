@@ -1,0 +1,51 @@
+import { normaliseHostName } from '../../snapshot/host-name.ts';
+import { error, type Finding, pointer } from '../problem.ts';
+import type { Config } from '../schema.ts';
+import { quote } from '../text.ts';
+
+/** Every name is one, in one of the forms there are, and leads to one host. */
+export function checkNames(config: Config): Finding[] {
+  const findings: Finding[] = [];
+  const places = new Map<string, string>();
+  for (const [host, { names }] of config.hosts.entries()) {
+    for (const [index, name] of names.entries()) {
+      const path = pointer('hosts', host, 'names', index);
+      const normal = normaliseConfigName(name);
+      if (normal === null) {
+        findings.push(error(path, nameProblem(name)));
+        continue;
+      }
+      const earlier = places.get(normal);
+      if (earlier === undefined) places.set(normal, path);
+      else
+        findings.push(error(path, `${quote(name)} stands at ${earlier} already: a name leads to one host`));
+    }
+  }
+  return findings;
+}
+
+/** The one spelling of a host's name in the configuration, `*.` in front of a wildcard's; null where it is none. */
+export function normaliseConfigName(name: string): string | null {
+  if (!name.startsWith('*.')) return normaliseHostName(name);
+  const parent = normaliseHostName(name.slice(2));
+  // `*.1.2.3.4` and `*.::1` would be wildcards over addresses.
+  return parent === null || isAddress(parent) ? null : `*.${parent}`;
+}
+
+function isAddress(normal: string): boolean {
+  return normal.includes(':') || /^[0-9.]+$/.test(normal);
+}
+
+function nameProblem(name: string): string {
+  const shown = quote(name);
+  if (name.includes('*')) {
+    return `${shown}: a wildcard stands for one whole label in front, as in \`*.example.com\``;
+  }
+  if (/^[a-z]+:\/\//i.test(name)) return `${shown} is a URL: write its host name alone`;
+  if (name.includes('/')) return `${shown} has a path: that belongs into a route`;
+  if (normaliseHostName(name.replace(/:[0-9]*$/, '')) !== null) {
+    return `${shown} has a port: leave it out, a host answers on every listener`;
+  }
+  if (/[^\0-\x7f]/.test(name)) return `${shown}: write the name as it stands in DNS, \`xn--…\``;
+  return `${shown} is no host name or IP address`;
+}
