@@ -186,6 +186,7 @@ export class App {
   async #load(): Promise<Snapshot> {
     const loaded = await this.#source.load();
     if (!loaded.ok) throw new ConfigurationError(loaded.problems);
+    for (const warning of loaded.warnings) this.#observability.log.program('warn', warning);
     const compiled = compile(loaded.config, loaded.material);
     if (!compiled.ok) throw new ConfigurationError(compiled.problems.map((problem) => loaded.place(problem)));
     return compiled.snapshot;

@@ -13,6 +13,8 @@ export interface Loaded {
   readonly ok: true;
   readonly config: Config;
   readonly material: Material;
+  /** What ought to be looked at, a line each, with its place. */
+  readonly warnings: readonly string[];
   /** A problem found later, with its place in the source: `file:line:column /path what is wrong`. */
   place(problem: CompileProblem): string;
 }

@@ -3,6 +3,7 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { App, ListenError } from '../app.ts';
 import { createFileSource } from '../config/file-source.ts';
+import type { UpstreamConfig } from '../config/schema.ts';
 import type { Source } from '../config/source.ts';
 import type { CommandIo } from '../main.ts';
 import { makeDemoPki } from '../pki/demo.ts';
@@ -103,7 +104,7 @@ function demoSource(file: string, ports: Ports, quiet: boolean): Source {
       if (!loaded.ok) return loaded;
       const { config } = loaded;
       const upstreams = Object.fromEntries(
-        Object.entries(config.upstreams).map(([name, upstream]) => [
+        Object.entries(config.upstreams).map(([name, upstream]): [string, UpstreamConfig] => [
           name,
           { ...upstream, endpoints: [`127.0.0.1:${ports.backend}`] },
         ]),

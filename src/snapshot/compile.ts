@@ -4,7 +4,8 @@ import type { Config, HostConfig, RouteConfig, UpstreamConfig } from '../config/
 import { parseDuration, parseSize } from '../config/units.ts';
 import { compilePolicy } from '../policy/compile.ts';
 import type { Policy } from '../policy/policy.ts';
-import { allDialectHeaderNames } from '../proxy/headers/names.ts';
+import { checkTemplates } from '../proxy/headers/identity.ts';
+import { identityHeaderNamesOf } from '../proxy/headers/names.ts';
 import { normaliseHostName } from './host-name.ts';
 import { createHostTable } from './host-table.ts';
 import { normalisePath } from './path.ts';
@@ -162,10 +163,22 @@ class Compiler {
       pathType,
       policy: this.#policy(config.policy, `${path}/policy`),
       upstream: config.upstream,
-      identityHeaders: identityHeaders({ ...host.identityHeaders, ...config.identityHeaders }),
+      identityHeaders: this.#identityHeaders({ ...host.identityHeaders, ...config.identityHeaders }, path),
       timeouts: timeouts(config.timeouts),
       bodyLimit: config.bodyLimit === undefined ? defaults.bodyLimit : parseSize(config.bodyLimit),
       upgrade: Object.freeze((config.upgrade ?? defaults.upgrade).map((token) => token.toLowerCase())),
+    });
+  }
+
+  #identityHeaders(config: NonNullable<RouteConfig['identityHeaders']>, path: string): IdentityHeaders {
+    const templates = new Map(Object.entries(config.templates ?? {}));
+    for (const { name, problem } of checkTemplates(templates)) {
+      this.#problem(path + pointer('identityHeaders', 'templates', name), problem);
+    }
+    return Object.freeze({
+      dialects: Object.freeze([...(config.dialects ?? defaults.dialects)]),
+      certificate: config.certificate ?? false,
+      templates,
     });
   }
 
@@ -289,25 +302,11 @@ function timeouts(config: RouteConfig['timeouts']): Timeouts {
   });
 }
 
-function identityHeaders(config: NonNullable<RouteConfig['identityHeaders']>): IdentityHeaders {
-  return Object.freeze({
-    dialects: Object.freeze([...(config.dialects ?? defaults.dialects)]),
-    certificate: config.certificate ?? false,
-    templates: new Map(Object.entries(config.templates ?? {})),
-  });
-}
-
 /** Rule 4: the names of all dialects, and of every template anywhere in the configuration. */
 function identityHeaderNames(hosts: readonly Host[]): ReadonlySet<string> {
-  const names = new Set<string>(allDialectHeaderNames);
-  for (const host of hosts) {
-    for (const route of host.routes.all) {
-      for (const name of route.identityHeaders.templates.keys()) {
-        names.add(name.toLowerCase().replaceAll('_', '-'));
-      }
-    }
-  }
-  return names;
+  return identityHeaderNamesOf(
+    hosts.flatMap((host) => host.routes.all.map((route) => route.identityHeaders)),
+  );
 }
 
 function endpoint(text: string): Endpoint {

@@ -95,7 +95,7 @@ function refuseVerdict(host: Host, connection: Connection, now: number): Respond
 
 function chooseRoute(host: Host, connection: Connection, head: RequestHead, path: NormalPath): Decision {
   const route = host.routes.find(path.path);
-  if (host.judgesPaths && hasHazard(path)) {
+  if (host.judgesPaths && hasHazard(path, host.routes)) {
     return respond('bad_path', host, route, 'the path can be read in more than one way');
   }
   const refused =

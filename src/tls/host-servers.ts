@@ -1,6 +1,7 @@
-import { constants, createHash } from 'node:crypto';
+import { constants, createHash, X509Certificate } from 'node:crypto';
 import type { Socket } from 'node:net';
 import { Server, type TLSSocket, type TlsOptions } from 'node:tls';
+import { blocksFor } from '../config/pem.ts';
 import type { Host, Snapshot } from '../snapshot/snapshot.ts';
 
 /** A host's certificate or trust store that TLS will not take. The old settings stay in force. */
@@ -85,11 +86,19 @@ function tlsOptions(host: Host, snapshot: Snapshot): TlsOptions {
     rejectUnauthorized: clientAuth.strict,
   };
   if (clientAuth.mode === 'off') return options;
-  // An empty `ca` would make Node trust the public CAs of the web (rule 1).
-  if (clientAuth.ca === null || clientAuth.ca.trim() === '') throw new Error('the trust store is empty');
-  options.ca = clientAuth.ca;
+  options.ca = trustedCertificates(clientAuth.ca);
   if (clientAuth.crl !== null) options.crl = clientAuth.crl;
   return options;
+}
+
+/**
+ * The trust store, certificate by certificate. Node takes a `ca` that does not parse without a word, and for an
+ * empty one it trusts the public CAs of the web (rule 1).
+ */
+function trustedCertificates(ca: string | null): string[] {
+  const certificates = blocksFor('ca', ca ?? '');
+  if (certificates.length === 0) throw new Error('the trust store holds no certificate');
+  return certificates.map((pem) => new X509Certificate(pem).toString());
 }
 
 function settingsKey(host: Host, snapshot: Snapshot): string {

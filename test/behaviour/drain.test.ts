@@ -4,7 +4,7 @@ import { writeFileSync } from 'node:fs';
 import { Agent, request } from 'node:https';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import t from 'tap';
+import t, { type Test } from 'tap';
 import { openTls } from '../support/client.ts';
 import { createAuthority } from '../support/pki.ts';
 import { startBackend } from '../support/proxy.ts';
@@ -21,11 +21,7 @@ interface Program {
 }
 
 /** `mtls-ingress serve` as a process of its own, ready. */
-async function serve(
-  t: { testdir(fixture: object): string; teardown(handler: () => unknown): void },
-  endpoint: string,
-  more = '',
-): Promise<Program> {
+async function serve(t: Test, endpoint: string, more = ''): Promise<Program> {
   const dir = t.testdir({});
   const files = { 'root.pem': root.cert, 'server.pem': server.bundle, 'server.key': server.key };
   for (const [name, text] of Object.entries(files)) writeFileSync(join(dir, name), text, { mode: 0o600 });

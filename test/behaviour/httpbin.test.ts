@@ -102,7 +102,9 @@ await t.test('a walk through the real httpbin', { skip }, async (t) => {
   });
 
   await t.test('/ip and X-Forwarded-For say who the client is, whatever it claims', async (t) => {
-    const answer = json(await ask('/get', { headers: ['X-Forwarded-For: 6.6.6.6', 'X-Real-IP: 6.6.6.6'] }));
+    const answer = json(
+      await ask('/get?show_env=1', { headers: ['X-Forwarded-For: 6.6.6.6', 'X-Real-IP: 6.6.6.6'] }),
+    );
     t.match(answer, {
       origin: '127.0.0.1',
       headers: { 'X-Real-Ip': '127.0.0.1', 'X-Original-Forwarded-For': '6.6.6.6' },

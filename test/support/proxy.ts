@@ -41,6 +41,7 @@ function loaded(config: Config, material: Readonly<Record<string, string>>): Loa
     ok: true,
     config,
     material: new Map(Object.entries(material)),
+    warnings: [],
     place: ({ path, message }) => `memory:1:1 ${path} ${message}`,
   };
 }
