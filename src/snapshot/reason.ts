@@ -48,6 +48,8 @@ const policy = {
   policy_fingerprint: forbidden,
   policy_spki: forbidden,
   policy_not: forbidden,
+  /** An `all` or `any` without parts: it lets no one in. */
+  policy_empty: forbidden,
   /** A policy asks for an identity, and the connection has none that was verified. */
   policy_no_identity: forbidden,
 } satisfies Record<string, Answer>;
