@@ -72,12 +72,15 @@ export function choose<C extends Candidate>(
 }
 
 /**
- * Where round robin goes on after a reload: one past the endpoint that was taken last, or where it stood when that
- * one is gone. Starting over at the first would give the first endpoints more than their share on every reload.
+ * Where round robin goes on after a reload: at the endpoint whose turn it was or, where that one is gone, the next one
+ * that is still there. Starting over would give the first endpoints more than their share on every reload.
  */
-export function turnAfter(names: readonly string[], last: string | null, turn: number): number {
-  const index = last === null ? -1 : names.indexOf(last);
-  return index === -1 ? turn : index + 1;
+export function turnAfter(before: readonly string[], turn: number, after: readonly string[]): number {
+  for (let step = 0; step < before.length; step++) {
+    const index = after.indexOf(before[(turn + step) % before.length]!);
+    if (index !== -1) return index;
+  }
+  return turn;
 }
 
 /**

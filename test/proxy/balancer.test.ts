@@ -133,11 +133,13 @@ void t.test('active health checks can take every endpoint away', (t) => {
   t.end();
 });
 
-void t.test('after a reload round robin goes on behind the endpoint taken last', (t) => {
-  t.equal(turnAfter(['a', 'b', 'c'], 'b', 7), 2);
-  t.equal(turnAfter(['b', 'x'], 'b', 7), 1);
-  t.equal(turnAfter(['a', 'c'], 'b', 1), 1, 'gone: where it stood');
-  t.equal(turnAfter(['a'], null, 5), 5);
+void t.test('after a reload round robin goes on with the endpoint whose turn it was', (t) => {
+  t.equal(turnAfter(['a', 'b', 'c'], 1, ['a', 'b', 'c', 'd']), 1);
+  t.equal(turnAfter(['a', 'b', 'c'], 1, ['x', 'y', 'b']), 2);
+  t.equal(turnAfter(['a', 'b', 'c'], 1, ['a', 'c']), 1, 'gone: the next one');
+  t.equal(turnAfter(['a', 'b', 'c'], 2, ['a', 'b']), 0, 'around the end');
+  t.equal(turnAfter(['a', 'b'], 1, ['x', 'y', 'z']), 1, 'all new: where it stood');
+  t.equal(turnAfter([], 5, ['a']), 5);
   t.end();
 });
 

@@ -144,14 +144,15 @@ export class Attempt implements Dispatcher.DispatchHandler {
   onResponseEnd(): void {
     if (this.#over) return;
     // A body that lasts until the connection closes has ended only if it was closed, not reset; undici takes both.
-    const { broken } = this.#connection;
-    if (broken !== null) return this.#fail(failure('upstream_truncated', broken));
+    const { broken, cause } = this.#connection;
+    if (broken) return this.#fail(failureFrom('upstream_truncated', cause ?? 'reset by the upstream'));
     this.#finish();
     this.#listener.end();
   }
 
   onResponseError(_controller: Dispatcher.DispatchController, error: Error): void {
-    this.#fail(failureFrom(error instanceof SourceError ? 'internal' : exchangeReason(error), error));
+    const cause = this.#connection.cause ?? error;
+    this.#fail(failureFrom(cause instanceof SourceError ? 'internal' : exchangeReason(cause), cause));
   }
 
   readonly #drained = (): void => {

@@ -27,12 +27,16 @@ export class Connection {
   readonly #client: Client;
   readonly #continues: ContinueFilter;
   readonly #lastWords: LastWords;
+  #cause: Error | null = null;
 
   constructor(socket: Socket, keepAlive: Upstream['keepAlive'], openedAt: number) {
     this.socket = socket;
     this.openedAt = openedAt;
     this.#continues = new ContinueFilter(socket);
     this.#lastWords = new LastWords(socket);
+    socket.once('error', (error) => {
+      this.#cause = error;
+    });
     let taken = false;
     this.#client = new Client('http://upstream', {
       // The one socket, which has its TLS behind it already. undici would connect anew by itself when a kept socket
@@ -70,11 +74,14 @@ export class Connection {
     return this.#continues.heard;
   }
 
-  /** What broke the connection, if it was not closed in order: an end of it then proves no end of a body. */
-  get broken(): string | null {
-    const { errored, readableEnded } = this.socket;
-    if (errored !== null) return errored.message;
-    return readableEnded && this.#lastWords.unheard ? 'reset by the upstream' : null;
+  /** The first error of the socket. undici reports the last, and an `end` behind a TLS alert hides the alert. */
+  get cause(): Error | null {
+    return this.#cause;
+  }
+
+  /** Not closed in order: an end of the connection is then no proof that a body has ended. */
+  get broken(): boolean {
+    return this.#cause !== null || (this.socket.readableEnded && this.#lastWords.unheard);
   }
 
   /**

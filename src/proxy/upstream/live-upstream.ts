@@ -46,7 +46,6 @@ export class LiveUpstream {
   readonly #surroundings: Surroundings;
   readonly #checks: HealthChecks | null;
   #turn: number;
-  #last: string | null;
 
   /**
    * @param previous - what stood under the same name: endpoints whose connections would be the same ones are taken
@@ -60,15 +59,16 @@ export class LiveUpstream {
       const old = kept.find(({ name }) => name === endpoint.name);
       return old ?? new LiveEndpoint(endpoint, upstream, surroundings.now);
     });
-    this.#last = previous === null ? null : previous.#last;
+    const names = this.endpoints.map(({ name }) => name);
     // Proxies that start together must not all begin with the same endpoint.
-    const start =
-      previous === null ? Math.floor(surroundings.random() * this.endpoints.length) : previous.#turn;
-    this.#turn = turnAfter(
-      this.endpoints.map(({ name }) => name),
-      this.#last,
-      start,
-    );
+    this.#turn =
+      previous === null
+        ? Math.floor(surroundings.random() * names.length)
+        : turnAfter(
+            previous.endpoints.map(({ name }) => name),
+            previous.#turn,
+            names,
+          );
     this.#checks = upstream.health === null ? null : new HealthChecks(this, upstream.health, surroundings);
     // Nothing would ever find them healthy again.
     if (this.#checks === null) {
@@ -84,7 +84,6 @@ export class LiveUpstream {
     const picked = this.endpoints[index];
     if (picked === undefined) return null;
     this.#turn = (index + 1) % this.endpoints.length;
-    this.#last = picked.name;
     return picked;
   }
 

@@ -14,7 +14,7 @@ export interface Tunnel {
    * To be called when the tunnel is done with; destroys the socket if that has not happened. A failure that the
    * endpoint is to blame for counts towards its ejection. Further calls do nothing.
    */
-  release(failure?: UpstreamFailure): void;
+  readonly release: (failure?: UpstreamFailure) => void;
 }
 
 /**
