@@ -1,8 +1,10 @@
-import { close, constants, fstatSync, openSync, write, writeSync } from 'node:fs';
+import { fstatSync, write, writeSync } from 'node:fs';
+import { Socket } from 'node:net';
+import type { Writable } from 'node:stream';
 import type { LogLoss } from './metrics.ts';
 
 export interface LogSinkOptions {
-  /** A file descriptor; standard output where it is left out. It is not closed. */
+  /** A file descriptor; standard output where it is left out. */
   readonly fd?: number;
   /** Bytes kept while whoever reads the log is slow; lines past it are dropped. */
   readonly maxBytes?: number;
@@ -16,20 +18,18 @@ export const defaultLogBytes: number = 8 * 1024 * 1024;
 /** Bytes handed to the system at once: what a pipe holds. */
 const maxWrite = 65_536;
 
-/** How long a reader that has stopped reading is left alone, in milliseconds. */
-const retryMs = 20;
-
 /**
  * Where the lines of the log go: written in the background, many at a time under load, in order. `write` never
  * throws and never blocks, and what is kept for a slow reader is bounded.
  *
  * pino's own destination is not used, because a reader that has stopped reading then keeps the process from
- * ever exiting: its write(2) blocks a thread that Node waits for. Here a pipe or terminal is opened once more
- * for this process alone, not to block.
+ * ever exiting: its write(2) blocks a thread that Node waits for. A pipe or socket is written to as a stream
+ * here, which does not block; a file or a terminal as it is.
  */
 export class LogSink {
   readonly #fd: number;
-  readonly #own: boolean;
+  /** Null for a file or a terminal. */
+  readonly #stream: Writable | null;
   readonly #maxBytes: number;
   readonly #onDrop: (reason: LogLoss) => void;
   #lines: string[] = [];
@@ -37,13 +37,17 @@ export class LogSink {
   #bytes = 0;
   /** Lines being written. */
   #writing = 0;
+  #scheduled = false;
   #state: 'open' | 'closing' | 'broken' | 'closed' = 'open';
   #idle: (() => void) | null = null;
 
-  constructor({ fd = 1, maxBytes = defaultLogBytes, onDrop = () => {} }: LogSinkOptions = {}) {
-    const own = openAgain(fd);
-    this.#own = own !== null;
-    this.#fd = own ?? fd;
+  constructor({ fd = 1, maxBytes = defaultLogBytes, onDrop = noop }: LogSinkOptions = {}) {
+    this.#fd = fd;
+    this.#stream = streamOf(fd);
+    // Each write hears of its error itself; one may still come after close, so this stays.
+    if (this.#stream !== null && !this.#stream.listeners('error').includes(noop)) {
+      this.#stream.on('error', noop);
+    }
     this.#maxBytes = maxBytes;
     this.#onDrop = onDrop;
     process.on('exit', this.#onExit);
@@ -63,16 +67,24 @@ export class LogSink {
     }
     this.#lines.push(text);
     this.#bytes += bytes;
-    if (this.#writing === 0) this.#writeLines();
+    if (this.#writing > 0 || this.#scheduled) return;
+    // One write for all the lines of a turn of the event loop: it costs more than making three of them.
+    this.#scheduled = true;
+    setImmediate(() => {
+      this.#scheduled = false;
+      if (this.#writing === 0) this.#writeLines();
+    });
   }
 
   /**
    * Writes what is left, for at most `timeoutMs`; lines that do not make it are counted as dropped. Lines that
-   * come after the call are dropped. Never rejects.
+   * come after the call are dropped. Never rejects. If the reader is stuck, what waits in standard output keeps
+   * Node's event loop alive: only process.exit ends the process then.
    */
   async close(timeoutMs: number): Promise<void> {
     if (this.#state === 'closing' || this.#state === 'closed') return;
     if (this.#state === 'open') this.#state = 'closing';
+    if (this.#writing === 0) this.#writeLines();
     if (this.#writing > 0) {
       const idle = Promise.withResolvers<void>();
       this.#idle = idle.resolve;
@@ -84,11 +96,13 @@ export class LogSink {
     process.off('exit', this.#onExit);
     this.#lost('back_pressure', this.#writing);
     this.#dropAll('back_pressure');
-    if (this.#writing === 0) this.#closeOwn();
+    // Standard output and error are not ours to close.
+    if (this.#stream instanceof Socket && this.#fd > 2) this.#stream.destroy();
   }
 
   #writeLines(): void {
-    const [first = ''] = this.#lines;
+    const [first] = this.#lines;
+    if (first === undefined) return;
     let count = 1;
     for (let size = first.length; count < this.#lines.length; count++) {
       size += this.#lines[count]!.length;
@@ -101,38 +115,33 @@ export class LogSink {
   }
 
   #writeBytes(bytes: Buffer): void {
-    if (this.#state === 'closed') {
-      this.#closeOwn();
+    if (this.#stream !== null) {
+      this.#stream.write(bytes, (error) => this.#written(error ?? null, bytes, bytes.length));
+    } else {
+      write(this.#fd, bytes, (error, count) => this.#written(error, bytes, count));
+    }
+  }
+
+  /** `count`: bytes of `bytes` that were written, if there is no error. */
+  #written(error: NodeJS.ErrnoException | null, bytes: Buffer, count: number): void {
+    if (this.#state === 'closed') return;
+    if (error === null && count < bytes.length) {
+      this.#bytes -= count;
+      this.#writeBytes(bytes.subarray(count));
       return;
     }
-    write(this.#fd, bytes, (error, written) => {
-      if (this.#state === 'closed') {
-        this.#closeOwn();
-        return;
+    this.#bytes -= bytes.length;
+    if (error !== null) {
+      this.#lost('error', this.#writing);
+      // Nobody is left to read, and nobody will ever be; a file on a full disk is another matter.
+      if (this.#stream !== null) {
+        this.#state = 'broken';
+        this.#dropAll('error');
       }
-      if (error?.code === 'EAGAIN' || error?.code === 'EBUSY') {
-        setTimeout(() => this.#writeBytes(bytes), retryMs).unref();
-        return;
-      }
-      if (error !== null) {
-        this.#bytes -= bytes.length;
-        this.#lost('error', this.#writing);
-        // Nobody is left to read, and nobody will ever be.
-        if (error.code === 'EPIPE') {
-          this.#state = 'broken';
-          this.#dropAll('error');
-        }
-      } else {
-        this.#bytes -= written;
-        if (written < bytes.length) {
-          this.#writeBytes(bytes.subarray(written));
-          return;
-        }
-      }
-      this.#writing = 0;
-      if (this.#lines.length > 0) this.#writeLines();
-      else this.#idle?.();
-    });
+    }
+    this.#writing = 0;
+    this.#writeLines();
+    if (this.#writing === 0) this.#idle?.();
   }
 
   /** The process ends without having closed the log, so it ends badly: the last lines are the ones that matter. */
@@ -145,10 +154,6 @@ export class LogSink {
     }
   };
 
-  #closeOwn(): void {
-    if (this.#own) close(this.#fd, () => {});
-  }
-
   #dropAll(reason: LogLoss): void {
     this.#lost(reason, this.#lines.length);
     this.#lines = [];
@@ -160,20 +165,15 @@ export class LogSink {
   }
 }
 
-/**
- * The same pipe or terminal as `fd`, not blocking and not shared: with O_NONBLOCK set on the one we were given,
- * whoever else writes there would meet EAGAIN. Null for files, which do not block for long; for sockets, which
- * cannot be opened; and where the system does not let us.
- */
-function openAgain(fd: number): number | null {
-  try {
-    const kind = fstatSync(fd);
-    if (!kind.isFIFO() && !kind.isCharacterDevice()) return null;
-    return openSync(`/proc/self/fd/${fd}`, constants.O_WRONLY | constants.O_APPEND | constants.O_NONBLOCK);
-  } catch {
-    return null;
-  }
+/** Node's own stream for standard output and error: two of them on one descriptor would miss each other's events. */
+function streamOf(fd: number): Writable | null {
+  const kind = fstatSync(fd);
+  if (!kind.isFIFO() && !kind.isSocket()) return null;
+  if (fd === 1) return process.stdout;
+  return fd === 2 ? process.stderr : new Socket({ fd, readable: false, writable: true });
 }
+
+function noop(): void {}
 
 /** What a terminal or an editor acts on instead of showing, and JSON leaves as it is: C1 controls, bidi marks. */
 const invisible = /[\u007f-\u009f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/g;

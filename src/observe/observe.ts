@@ -62,7 +62,10 @@ export interface Observability {
   /** Takes over a snapshot that now serves: labels, dates, and whether requests are logged. */
   describe(snapshot: Snapshot): void;
   lastReload(): LastReload | null;
-  /** Writes what is left of the log. Nothing is logged after it. Never rejects. */
+  /**
+   * Writes what is left of the log, for two seconds at most; nothing is logged after it. Never rejects. End the
+   * process with process.exit after it: see LogSink.close.
+   */
   close(): Promise<void>;
 }
 
