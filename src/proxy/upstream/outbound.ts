@@ -16,6 +16,7 @@ export interface OutboundRequest {
 }
 
 export interface OutboundBody {
+  /** Read and paused by the upstream side, never destroyed nor drained: what is left of it when the call ends early stays. */
   readonly stream: Readable;
   /** From Content-Length; null: chunked. */
   readonly length: number | null;
