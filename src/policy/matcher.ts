@@ -40,7 +40,10 @@ function compileText(text: string, exact: boolean, { syntax }: Fact): ValueTest 
   if (!exact && text.includes('*')) {
     const pattern = syntax.wildcard(text);
     if (typeof pattern !== 'string') return pattern;
-    return Object.freeze({ text, test: compileWildcard(pattern) });
+    const { atoms } = syntax;
+    if (atoms === undefined) return Object.freeze({ text, test: compileWildcard(pattern) });
+    const test = compileWildcard(atoms(pattern));
+    return Object.freeze({ text, test: (value: string) => test(atoms(value)) });
   }
   const special = syntax.special?.(text) ?? null;
   if (special !== null) return special;

@@ -12,6 +12,8 @@ export interface ValueSyntax {
   readonly literal: (text: string) => string | Complaint;
   /** The same for a text with `*` in it. */
   readonly wildcard: (text: string) => string | Complaint;
+  /** Writes a text so that what belongs together is one character, which no `*` can end within. */
+  readonly atoms?: (text: string) => string;
   /** The form that a value of the identity is compared in. */
   readonly value: (text: string) => string;
   /** Absent: no regular expression is taken, and this is why. */
@@ -40,12 +42,32 @@ const nameHint =
 
 /** Names that other tools print can never equal an RFC 2253 text: say so, or the rule would deny in silence. */
 function rfc2253(text: string): string | Complaint {
-  const other = text.startsWith('/') || /(?:^|[^\\]), /.test(text) || / = /.test(text);
+  // Backslash escapes stand for all but printable ASCII: another character could never match.
+  const other = /[^ -~]/.test(text) || text.startsWith('/') || /(?:^|[^\\]), /.test(text) || / = /.test(text);
   return other ? { problem: `no name in RFC 2253 form: ${nameHint}` } : text;
 }
 
-/** The RFC 2253 text of a whole name. */
-export const nameText: ValueSyntax = { ...plainText, literal: rfc2253, wildcard: rfc2253 };
+/**
+ * Each escape of an RFC 2253 text as one character of Unicode's private use area, which such a text never
+ * holds. Else `*,OU=ITOps` would match `CN=x\\,OU=ITOps`, which is a CN and no OU at all.
+ */
+function escapesAsAtoms(text: string): string {
+  return text.replaceAll(
+    /\\(?:([0-9A-F]{2})|([ "#+,;<>\\]))/g,
+    (_, octet: string | undefined, special: string) =>
+      String.fromCharCode(
+        octet === undefined ? 0xe000 + special.charCodeAt(0) : 0xe100 + Number.parseInt(octet, 16),
+      ),
+  );
+}
+
+/** The RFC 2253 text of a whole name. A regular expression is tried on the text as it is, escapes and all. */
+export const nameText: ValueSyntax = {
+  ...plainText,
+  literal: rfc2253,
+  wildcard: rfc2253,
+  atoms: escapesAsAtoms,
+};
 
 function asciiName(text: string): string | Complaint {
   return /^[!-~]+$/.test(text)
