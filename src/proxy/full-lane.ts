@@ -100,9 +100,16 @@ export class FullLane {
     // What node:http calls behind the last response. Its own way resets a client that is still sending.
     socket.destroySoon = () => downstream.close();
     socket.setNoDelay(true);
-    if (this.#isReady) this.#server.emit('connection', socket);
-    else void this.ready.then(() => socket.destroyed || this.#server.emit('connection', socket));
+    if (this.#isReady) this.#start(socket);
+    else void this.ready.then(() => this.#start(socket));
     if (this.#draining) this.#closeWhenIdle(downstream);
+  }
+
+  #start(socket: Socket): void {
+    if (socket.destroyed) return;
+    this.#server.emit('connection', socket);
+    // Whoever read from it before may have paused it; only a flowing socket gives back what was unshifted.
+    if (socket.isPaused()) socket.resume();
   }
 
   /** From now on every response closes its connection, and idle connections close after a short grace. */

@@ -67,6 +67,8 @@ export class Downstream {
     this.#exchanges.push(exchange);
     this.#latest = exchange;
     this.#taking = false;
+    // node:http took its own listener along with the parser.
+    this.socket.on('timeout', () => this.timedOut());
     exchange.begin();
   }
 
@@ -85,6 +87,7 @@ export class Downstream {
       return;
     }
     if (this.#exchanges.length > maxWaiting) {
+      this.#exchanges[0]?.fail('client_abort', `more than ${maxWaiting} requests waited behind it`);
       this.socket.destroy();
       return;
     }
@@ -197,16 +200,16 @@ export class Downstream {
   }
 
   /**
-   * Ends the connection so that the client cannot take what it got for the whole: over TLS without a
-   * close_notify, over plain TCP with a reset (RFC 9112 §8).
+   * Ends the connection so that the client cannot take what it got for the whole: with a reset. The end of a
+   * connection is all that ends some bodies, and few clients mind a missing close_notify (RFC 9112 §8, §9.8).
    */
   breakOff(): void {
     this.#closing = true;
-    if (!(this.socket instanceof TLSSocket) && typeof this.socket.resetAndDestroy === 'function') {
-      this.socket.resetAndDestroy();
-    } else {
-      this.socket.destroy();
-    }
+    const { socket } = this;
+    // Node offers no public way from a TLS socket to the connection below; without it there is no close_notify.
+    const { _parent: below } = socket as Socket & { readonly _parent?: Socket | null };
+    (socket instanceof TLSSocket ? below : socket)?.resetAndDestroy();
+    socket.destroy();
   }
 
   /** Reports without letting an observer's mistake end the process. */

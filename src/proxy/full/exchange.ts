@@ -296,6 +296,8 @@ export class Exchange {
   #finish(bytesReceived: number): void {
     if (this.#over) return;
     this.#over = true;
+    // An upstream may answer without having taken all of the body.
+    this.#body?.discard();
     const { head, requestId, decision } = this.judgement;
     this.downstream.report({
       id: requestId,

@@ -75,11 +75,14 @@ export class LaneUnderTest {
   readonly route: Route;
   readonly host: Host;
   port = 0;
+  /** Called for each event, in place of what an observer does. */
+  onEvent: (event: RequestEvent) => void = () => {};
   /** Replaced while it runs: a reload. */
   snapshot: Snapshot;
   readonly #arrivals = new EventEmitter();
   readonly #upstreams: Upstreams;
   readonly #server = createTcpServer();
+  readonly #clients: RawClient[] = [];
 
   constructor(options: LaneOptions) {
     this.route = Object.freeze({ ...route, ...options.route });
@@ -98,6 +101,7 @@ export class LaneUnderTest {
       request: (event: RequestEvent): void => {
         this.events.push(event);
         this.#arrivals.emit('event');
+        this.onEvent(event);
       },
       connectionOpened(): void {},
       connectionClosed(): void {},
@@ -136,6 +140,7 @@ export class LaneUnderTest {
 
   async stop(): Promise<void> {
     this.#server.close();
+    for (const { socket } of this.#clients) socket.destroy();
     await this.lane.close();
     await this.#upstreams.destroy();
   }
@@ -147,7 +152,9 @@ export class LaneUnderTest {
   }
 
   connect(): RawClient {
-    return new RawClient(this.port);
+    const client = new RawClient(this.port);
+    this.#clients.push(client);
+    return client;
   }
 
   /** Sends bytes and returns all that comes until the connection ends. */
