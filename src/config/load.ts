@@ -40,9 +40,12 @@ export interface RefusedConfig {
  * the parts against each other, every certificate, key, CA and CRL. All that is wrong is told at once, as far as it
  * can be known: the schema is held against what parses, the rest against what fits the schema or can be made to.
  *
- * Never rejects and changes nothing. Dates are not looked at: see `checkMaterial`.
+ * Never rejects and changes nothing. Dates are not looked at: `checkMaterial` does, and can be given as a further check.
  */
-export async function loadConfig(file: string): Promise<LoadedConfig | RefusedConfig> {
+export async function loadConfig(
+  file: string,
+  furtherChecks: (config: Config, material: Material) => readonly Finding[] = () => [],
+): Promise<LoadedConfig | RefusedConfig> {
   const absolute = resolve(file);
   const read = await readBounded(absolute, maxConfigSize);
   const text = 'fault' in read ? null : decode(read.bytes);
@@ -56,9 +59,13 @@ export async function loadConfig(file: string): Promise<LoadedConfig | RefusedCo
   const config = misfits.length === 0 ? (data as Config) : repair(data, misfits);
   if (config === null) return { problems: sortProblems(misfits.map(place)), files: [absolute] };
   const { material, findings, files } = await readMaterial(file, fileReferences(config));
-  const found = sortProblems(
-    [...misfits, ...checkRules(config), ...findings, ...checkFit(config, material)].map(place),
-  );
+  const checked = [
+    ...checkRules(config),
+    ...findings,
+    ...checkFit(config, material),
+    ...furtherChecks(config, material),
+  ];
+  const found = sortProblems([...misfits, ...checked].map(place));
   const watched = [absolute, ...files];
   if (hasErrors(found)) return { problems: found, files: watched };
   return { config, material, problems: found, files: watched, place };

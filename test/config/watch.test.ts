@@ -187,6 +187,9 @@ void t.test('a burst of writes is folded into one call back', async (t) => {
   writeFileSync(file, '');
   const seen = observe(t, [file], { ...eventsOnly, quietMs: 100, longestMs: 60_000 });
   await seen.looks(1);
+  // A call back ends a look: with none under way, none can see the burst half done.
+  await seen.change(() => appendFileSync(file, 'line\n'));
+  const before = seen.changes();
   await seen.change(() => {
     for (let i = 0; i < 200; i++) appendFileSync(file, 'line\n');
   });
@@ -194,7 +197,7 @@ void t.test('a burst of writes is folded into one call back', async (t) => {
   await seen.looks(1);
   rmSync(join(path, 'neighbour'));
   await seen.looks(1);
-  t.equal(seen.changes(), 1);
+  t.equal(seen.changes(), before + 1);
 });
 
 void t.test('writing that never pauses is told of all the same', async (t) => {

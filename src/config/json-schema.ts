@@ -1,0 +1,32 @@
+import { Config } from './schema.ts';
+
+/**
+ * The schema as editors and other tools read it: JSON Schema 2020-12. typebox refers to its definitions by bare name,
+ * which its own resolver knows and no other: they become pointers.
+ */
+export function configJsonSchema(): Record<string, unknown> {
+  const { $defs } = JSON.parse(JSON.stringify(Config)) as { $defs: Record<string, Record<string, unknown>> };
+  const { Config: root, ...definitions } = $defs;
+  return {
+    $schema: 'https://json-schema.org/draft/2020-12/schema',
+    $id: 'urn:mtls-ingress:configuration',
+    title: 'mtls-ingress configuration',
+    ...(withPointers(root) as object),
+    $defs: withPointers(definitions),
+  };
+}
+
+function withPointers(schema: unknown): unknown {
+  if (Array.isArray(schema)) return schema.map(withPointers);
+  if (typeof schema !== 'object' || schema === null) return schema;
+  const entries = Object.entries(schema).map(([key, value]) => [
+    key,
+    key === '$ref' && typeof value === 'string' ? `#/$defs/${value}` : withPointers(value),
+  ]);
+  return Object.fromEntries(entries);
+}
+
+/** The text of `config/mtls-ingress.schema.json`. */
+export function configJsonSchemaText(): string {
+  return `${JSON.stringify(configJsonSchema(), null, 2)}\n`;
+}
