@@ -172,7 +172,7 @@ export class App {
     this.#http.destroyConnections();
     await Promise.all(stopped);
     await this.#lane.close();
-    await this.#upstreams.close();
+    await this.#upstreams.destroy();
     await this.#admin.close();
     await this.#observability.close();
   }

@@ -11,10 +11,18 @@ export interface CommandIo {
   readonly env: NodeJS.ProcessEnv;
 }
 
-const commands: Readonly<Record<string, { readonly summary: string; load(): Promise<Command> }>> = {
+interface Entry {
+  readonly summary: string;
+  load(): Promise<Command>;
+  /** Writes a log until it is stopped. */
+  readonly serves?: true;
+}
+
+const commands: Readonly<Record<string, Entry>> = {
   serve: {
     summary: 'serve --config FILE         terminate mutual TLS and forward',
     load: async () => (await import('./serve.ts')).runServe,
+    serves: true,
   },
   check: {
     summary: 'check FILE                  say everything that is wrong with a configuration',
@@ -27,6 +35,7 @@ const commands: Readonly<Record<string, { readonly summary: string; load(): Prom
   demo: {
     summary: 'demo                        a PKI, a backend and the proxy in front of it, to try things',
     load: async () => (await import('./demo/demo.ts')).runDemo,
+    serves: true,
   },
 };
 
@@ -57,7 +66,10 @@ export async function run(argv: readonly string[]): Promise<void> {
     return;
   }
   const runCommand = await command.load();
-  process.exitCode = await runCommand(args, { stdin, stdout, stderr, env });
+  const code = await runCommand(args, { stdin, stdout, stderr, env });
+  process.exitCode = code;
+  // Whoever has stopped reading the log must not keep the process from ending.
+  if (command.serves === true) process.exit(code);
 }
 
 if (import.meta.main) await run(process.argv.slice(2));

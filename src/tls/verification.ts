@@ -24,7 +24,18 @@ function verdict(socket: TLSSocket, requested: boolean, certificatePresent: bool
     certificatePresent,
     authorized: socket.authorized,
     authorizationError: error ?? null,
+    ...errorText(socket),
   });
+}
+
+/**
+ * OpenSSL's own words for the error. Node's public code is `UNSPECIFIED` for many (a weak key, a name
+ * constraint); only the handle has them. Without, the reason is `other`: still a failure, told less well.
+ */
+function errorText(socket: TLSSocket): { readonly errorText?: string } {
+  type Handle = { verifyError?(): { readonly message?: unknown } | null | undefined };
+  const message = (socket as { _handle?: Handle })._handle?.verifyError?.()?.message;
+  return typeof message === 'string' ? { errorText: message } : {};
 }
 
 /** Whether a mode lets a verdict pass: nginx's table, ngx_http_process_request. */

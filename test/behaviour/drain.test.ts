@@ -1,65 +1,29 @@
-import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { writeFileSync } from 'node:fs';
 import { Agent, request } from 'node:https';
-import { join } from 'node:path';
-import { createInterface } from 'node:readline';
-import t, { type Test } from 'tap';
+import t from 'tap';
 import { openTls } from '../support/client.ts';
 import { createAuthority } from '../support/pki.ts';
 import { startBackend } from '../support/proxy.ts';
+import { serve } from '../support/serve.ts';
 
-const bin = join(import.meta.dirname, '..', '..', 'bin', 'mtls-ingress');
 const root = await createAuthority({ cn: 'Root A' });
 const client = await root.issue({ ou: 'ITOps', cn: 'roshankhatri' });
 const server = await root.issue({ cn: 'server', hosts: ['localhost'], usage: 'server' });
 
-interface Program {
-  readonly child: ChildProcess;
-  readonly httpsPort: number;
-  readonly adminPort: number;
-}
-
-/** `mtls-ingress serve` as a process of its own, ready. */
-async function serve(t: Test, endpoint: string, more = ''): Promise<Program> {
-  const dir = t.testdir({});
-  const files = { 'root.pem': root.cert, 'server.pem': server.bundle, 'server.key': server.key };
-  for (const [name, text] of Object.entries(files)) writeFileSync(join(dir, name), text, { mode: 0o600 });
-  writeFileSync(
-    join(dir, 'config.yaml'),
-    `listeners:
-  https: { address: 127.0.0.1, port: 0 }
-  admin: { address: 127.0.0.1, port: 0 }
+const files = { 'root.pem': root.cert, 'server.pem': server.bundle, 'server.key': server.key };
+const config = (endpoint: string, shutdown: string): string => `
 hosts:
   - names: [localhost]
     certificate: { cert: server.pem, key: server.key }
     clientAuth: { mode: require, ca: root.pem }
     routes: [{ path: /, upstream: backend }]
 upstreams: { backend: { endpoints: ['${endpoint}'] } }
-${more}`,
-  );
-  const child = spawn(process.execPath, [bin, 'serve', '--config', join(dir, 'config.yaml')], {
-    stdio: ['ignore', 'pipe', 'inherit'],
-  });
-  t.teardown(async () => {
-    if (child.exitCode !== null || child.signalCode !== null) return;
-    const exited = once(child, 'exit');
-    child.kill('SIGKILL');
-    await exited;
-  });
-  const ports = new Map<string, number>();
-  for await (const line of createInterface({ input: child.stdout! })) {
-    const { listener, port } = JSON.parse(line) as { listener?: string; port?: number };
-    if (listener !== undefined && port !== undefined) ports.set(listener, port);
-    if (ports.has('https') && ports.has('admin')) break;
-  }
-  child.stdout!.resume();
-  return { child, httpsPort: ports.get('https')!, adminPort: ports.get('admin')! };
-}
+shutdown: ${shutdown}
+`;
 
 await t.test('drain-under-load: SIGTERM loses no request and exits 0', async (t) => {
   const backend = await startBackend(t, (_, response) => setTimeout(() => response.end('done'), 20));
-  const program = await serve(t, backend.endpoint, 'shutdown: { grace: 20s }');
+  const program = await serve(t, config(backend.endpoint, '{ grace: 20s }'), files);
   const agent = new Agent({
     keepAlive: true,
     maxSockets: 20,
@@ -109,7 +73,7 @@ await t.test('drain-under-load: SIGTERM loses no request and exits 0', async (t)
 
 await t.test('/readyz says no while draining, and a second signal exits at once', async (t) => {
   const backend = await startBackend(t, () => {});
-  const program = await serve(t, backend.endpoint, 'shutdown: { delay: 60s, grace: 60s }');
+  const program = await serve(t, config(backend.endpoint, '{ delay: 60s, grace: 60s }'), files);
   const ready = async (): Promise<number> =>
     (await fetch(`http://127.0.0.1:${program.adminPort}/readyz`)).status;
   t.equal(await ready(), 200);
