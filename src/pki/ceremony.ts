@@ -1,6 +1,7 @@
 import type { KeyObject } from 'node:crypto';
 import { readIdentity } from '../tls/identity-reader.ts';
 import { issueCertificate } from './authority.ts';
+import { reading } from './certificate-reader.ts';
 import { signCsr } from './csr.ts';
 import type { CsrRequest } from './csr-json.ts';
 import type { IssuedRecord } from './database.ts';
@@ -89,7 +90,8 @@ export async function makeCertificate(
 
 /** What the issuer's database keeps of a certificate. */
 export function issuedRecord(der: Uint8Array, profile: string, now: number): IssuedRecord {
-  const identity = readIdentity(der);
+  // What the proxy would refuse must not leave the house in the first place.
+  const identity = reading('certificate the proxy would take', () => readIdentity(der));
   return {
     event: 'issued',
     at: new Date(now).toISOString(),

@@ -37,14 +37,19 @@ export interface CrlHead {
   readonly nextUpdate: number;
 }
 
-/** One element of revokedCertificates. `unspecified` is left out, as RFC 5280 §5.3.1 asks. */
+/** Entry extensions by reason; `unspecified` is left out, as RFC 5280 §5.3.1 asks. */
+const reasonExtensions = new Map<RevocationReason | undefined, Buffer>();
+for (const [name, code] of Object.entries(revocationReasons) as [RevocationReason, number][]) {
+  if (name === 'unspecified') continue;
+  const value = tlv(0x0a, Buffer.of(code));
+  reasonExtensions.set(name, sequence(encodeExtension({ oid: extensionOids.reasonCode, value })));
+}
+const nothing = Buffer.alloc(0);
+
+/** One element of revokedCertificates. */
 export function encodeRevoked(entry: RevokedEntry): Buffer {
-  const extensions: Buffer[] = [];
-  if (entry.reason !== undefined && entry.reason !== 'unspecified') {
-    const value = tlv(0x0a, Buffer.of(revocationReasons[entry.reason]));
-    extensions.push(sequence(encodeExtension({ oid: extensionOids.reasonCode, value })));
-  }
-  return sequence(unsignedInteger(entry.serial), encodeTime(entry.at), ...extensions);
+  const extensions = reasonExtensions.get(entry.reason) ?? nothing;
+  return sequence(unsignedInteger(entry.serial), encodeTime(entry.at), extensions);
 }
 
 /** What stands before the entries of a TBSCertList. */

@@ -24,6 +24,8 @@ export interface RevokedRecord {
   readonly serial: string;
   readonly reason: RevocationReason;
   readonly subject?: string;
+  /** When the certificate ends by itself. */
+  readonly notAfter?: string;
 }
 
 export interface CrlRecord {
@@ -49,11 +51,22 @@ function isRecord(value: unknown): value is DatabaseRecord {
   const { event, at, ...rest } = value as Record<string, unknown>;
   if (!isTime(at)) return false;
   if (event === 'issued') {
-    const { serial, subject, notBefore, notAfter } = rest;
-    return isSerial(serial) && typeof subject === 'string' && isTime(notBefore) && isTime(notAfter);
+    const { serial, subject, notBefore, notAfter, profile, sha256 } = rest;
+    return (
+      isSerial(serial) &&
+      [subject, profile, sha256].every((value) => typeof value === 'string') &&
+      isTime(notBefore) &&
+      isTime(notAfter)
+    );
   }
   if (event === 'revoked') {
-    return isSerial(rest['serial']) && Object.hasOwn(revocationReasons, String(rest['reason']));
+    const { serial, reason, subject, notAfter } = rest;
+    return (
+      isSerial(serial) &&
+      Object.hasOwn(revocationReasons, String(reason)) &&
+      (subject === undefined || typeof subject === 'string') &&
+      (notAfter === undefined || isTime(notAfter))
+    );
   }
   return event === 'crl' && /^\d{1,48}$/.test(String(rest['number'])) && isTime(rest['nextUpdate']);
 }
@@ -91,10 +104,10 @@ export class IssuerDatabase {
   }
 
   /**
-   * Every record in the order of the file. A line that is none of ours is passed by `onDamage` and skipped when it
-   * can be the torn end of a killed process; a file that is missing has no records.
+   * Every record in the order of the file; one that is missing has none. The number of a line that is no record goes
+   * to `onDamage`, which throws where such a line may not be passed over.
    */
-  async *records(onDamage?: (line: number) => void): AsyncGenerator<DatabaseRecord> {
+  async *records(onDamage: (line: number) => void): AsyncGenerator<DatabaseRecord> {
     if (!(await exists(this.path))) return;
     const file = await open(this.path, 'r');
     try {
@@ -109,7 +122,7 @@ export class IssuerDatabase {
           value = null;
         }
         if (isRecord(value)) yield value;
-        else onDamage?.(number);
+        else onDamage(number);
       }
     } finally {
       await file.close();

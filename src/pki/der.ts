@@ -21,8 +21,17 @@ export function encodeLength(length: number): Buffer {
  */
 export function tlv(tag: number, ...parts: readonly Part[]): Buffer {
   const contents = parts.map(octets);
-  const length = contents.reduce((sum, content) => sum + content.byteLength, 0);
-  return Buffer.concat([Buffer.of(tag), encodeLength(length), ...contents]);
+  let length = 0;
+  for (const content of contents) length += content.byteLength;
+  const lengthOctets = encodeLength(length);
+  const result = Buffer.allocUnsafe(1 + lengthOctets.byteLength + length);
+  result[0] = tag;
+  let position = 1;
+  for (const bytes of [lengthOctets, ...contents]) {
+    result.set(bytes, position);
+    position += bytes.byteLength;
+  }
+  return result;
 }
 
 export const sequence = (...parts: readonly Part[]): Buffer => tlv(0x30, ...parts);

@@ -18,7 +18,8 @@ export interface Output {
   readonly replace: boolean;
 }
 
-const temporaryName = (path: string): string => `${path}.${randomBytes(6).toString('hex')}.tmp`;
+/** A name beside `path` that nobody else uses. */
+export const temporaryName = (path: string): string => `${path}.${randomBytes(6).toString('hex')}.tmp`;
 
 /** Whether something of that name is there, dangling links included. */
 export async function exists(path: string): Promise<boolean> {

@@ -29,7 +29,7 @@ export const crlSignBit = 6;
  */
 export function issuerOf(der: Uint8Array, key: KeyObject): BoundedIssuer {
   const parts = readCertificate(der);
-  const label = readIdentity(der).subjectText;
+  const label = reading('certificate', () => readIdentity(der)).subjectText;
   const limits = readBasicConstraints(extensionOf(parts, extensionOids.basicConstraints)?.value);
   if (!limits.ca) throw new PkiError(`${label} is not a CA certificate`);
   const usage = readKeyUsage(extensionOf(parts, extensionOids.keyUsage)?.value);

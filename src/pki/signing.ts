@@ -92,6 +92,19 @@ function checkNames(profile: Profile, applicant: Applicant): void {
   }
 }
 
+/** What the proxy's own handshakes would refuse must not be signed in the first place. */
+function checkKey(key: KeyObject): void {
+  const bits = key.asymmetricKeyDetails?.modulusLength;
+  const curve = key.asymmetricKeyDetails?.namedCurve;
+  const type = key.asymmetricKeyType;
+  const strong =
+    type === 'ed25519' ||
+    (type === 'rsa' && bits !== undefined && bits >= 2048 && bits <= 16_384) ||
+    (type === 'ec' && ['prime256v1', 'secp384r1', 'secp521r1'].includes(curve ?? ''));
+  if (!strong)
+    throw new PkiError(`a key of ${type ?? 'no known type'} ${bits ?? curve ?? ''} is not signed for`);
+}
+
 /** Signs for `applicant` what `profile` allows, within what the issuer itself may. Throws PkiError at a breach. */
 export function signByProfile(
   applicant: Applicant,
@@ -100,6 +113,7 @@ export function signByProfile(
   now: number,
 ): SigningResult {
   const warnings: string[] = [];
+  checkKey(applicant.publicKey);
   checkNames(profile, applicant);
   const ca = checkPathLen(profile, issuer);
   const validity = clamp(profileValidity(profile, now), issuer, now, warnings);
