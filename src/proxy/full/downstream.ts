@@ -101,6 +101,8 @@ export class Downstream {
   done(exchange: Exchange): void {
     if (this.#exchanges[0] !== exchange) return;
     this.#exchanges.shift();
+    // An idle connection holds on to nothing of its last request.
+    if (this.#latest === exchange && exchange.request.complete) this.#latest = null;
     if (this.#closing || this.socket.destroyed) return;
     const [next] = this.#exchanges;
     if (next !== undefined) {

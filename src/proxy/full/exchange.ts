@@ -43,6 +43,8 @@ export class Exchange {
   #record: UpstreamRecord | null = null;
   #body: RequestBody | null = null;
   #continued = false;
+  /** The client has more to read than it takes; the upstream is paused. */
+  #held = false;
   #over = false;
 
   constructor(
@@ -61,11 +63,6 @@ export class Exchange {
     this.upgrade = options.upgrade ?? false;
     this.#judgement = options.judgement ?? null;
     if (!this.#isHttp11) response.useChunkedEncodingByDefault = false;
-  }
-
-  /** Reported, or about to be: nothing more can be done for the client. */
-  get over(): boolean {
-    return this.#over;
   }
 
   get judgement(): Judgement {
@@ -167,6 +164,8 @@ export class Exchange {
     if (this.#over) return false;
     this.#bytesSent += chunk.length;
     if (this.response.write(chunk)) return true;
+    if (this.#held) return false;
+    this.#held = true;
     this.downstream.watchStall();
     this.response.once('drain', this.#onDrain);
     return false;
@@ -200,7 +199,7 @@ export class Exchange {
     this.#answer(respond(reason, null, null, detail));
   }
 
-  /** The tunnel stands; from here on its bytes are counted by `count`. */
+  /** The tunnel stands: the response is out of our hands. `finishTunnel` ends the exchange. */
   switchProtocols(): void {
     this.#status = 101;
   }
@@ -274,6 +273,7 @@ export class Exchange {
   }
 
   readonly #onDrain = (): void => {
+    this.#held = false;
     this.downstream.unwatchStall();
     if (!this.#over) this.#call?.resume();
   };
