@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import t from 'tap';
 import { demoSteps } from '../../src/demo/steps.ts';
-import { needs } from '../support/program.ts';
+import { cleanNode, needs } from '../support/program.ts';
 
 const run = promisify(execFile);
 const root = join(import.meta.dirname, '..', '..');
@@ -14,7 +14,7 @@ const bin = join(root, 'bin', 'mtls-ingress');
 
 await t.test('each command that the demo prints gives the answer it prints', needs('curl'), async (t) => {
   const env = { ...process.env, PORT: '0', ADMIN_PORT: '0', BACKEND_PORT: '0' };
-  const child = spawn(process.execPath, [bin, 'demo'], {
+  const child = spawn(...cleanNode(bin, 'demo'), {
     cwd: root,
     env,
     stdio: ['ignore', 'pipe', 'inherit'],
@@ -26,10 +26,13 @@ await t.test('each command that the demo prints gives the answer it prints', nee
     await exited;
   });
   let printed = '';
-  for await (const chunk of child.stdout) {
-    printed += String(chunk);
-    if (printed.includes('Ctrl-C stops it')) break;
-  }
+  await new Promise<void>((resolve, reject) => {
+    child.stdout.on('data', (chunk: Buffer) => {
+      printed += chunk.toString();
+      if (printed.includes('Ctrl-C stops it')) resolve();
+    });
+    child.once('exit', (code) => reject(new Error(`the demo ended with ${code}`)));
+  });
   const [httpsPort, adminPort] = [/https:\/\/localhost:(\d+)/, /http:\/\/127.0.0.1:(\d+)\/metrics/].map(
     (pattern) => Number(pattern.exec(printed)?.[1]),
   ) as [number, number];
@@ -44,7 +47,6 @@ await t.test('each command that the demo prints gives the answer it prints', nee
   }
   t.ok(existsSync(join(root, 'certs', 'demo', 'roshankhatri-key.pem')));
   const exited = once(child, 'exit');
-  child.stdout.resume();
   child.kill('SIGTERM');
   t.same(await exited, [0, null], 'and it stops cleanly');
 });
@@ -57,7 +59,7 @@ await t.test('a port in use is said plainly, with the setting that moves it', as
   const free = { PORT: '0', ADMIN_PORT: '0', BACKEND_PORT: '0' };
   for (const name of Object.keys(free)) {
     const env = { ...process.env, ...free, [name]: String(port) };
-    const failure = await run(process.execPath, [bin, 'demo'], { cwd: root, env }).catch(
+    const failure = await run(...cleanNode(bin, 'demo'), { cwd: root, env }).catch(
       (error: { code: number; stderr: string }) => error,
     );
     t.match(failure, { code: 1, stderr: `127.0.0.1:${port}` }, name);

@@ -15,3 +15,11 @@ export function needs(program: string, ...versionArguments: string[]): { readonl
   const missing = process.env['CI'] !== 'true' && !has(program, ...versionArguments);
   return { skip: missing ? `needs ${program}` : false };
 }
+
+/**
+ * A Node program of ours as command and arguments for `spawn`: without the hooks that the test runner puts into
+ * NODE_OPTIONS, and back into it at every spawn. `env` becomes the program, so its pid is the program's.
+ */
+export function cleanNode(...args: readonly string[]): [command: string, args: string[]] {
+  return ['env', ['-u', 'NODE_OPTIONS', process.execPath, ...args]];
+}

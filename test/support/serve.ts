@@ -4,6 +4,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import type { Test } from 'tap';
+import { cleanNode } from './program.ts';
 
 const bin = join(import.meta.dirname, '..', '..', 'bin', 'mtls-ingress');
 
@@ -70,7 +71,7 @@ export async function serve(
   for (const [name, text] of Object.entries(files)) writeFileSync(join(dir, name), text, { mode: 0o600 });
   const file = join(dir, 'config.yaml');
   writeFileSync(file, `${listeners}${config}`);
-  const child = spawn(process.execPath, [...nodeFlags, bin, 'serve', '--config', file], {
+  const child = spawn(...cleanNode(...nodeFlags, bin, 'serve', '--config', file), {
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   t.teardown(async () => {
