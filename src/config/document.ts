@@ -4,7 +4,6 @@ import {
   isMap,
   isScalar,
   isSeq,
-  LineCounter,
   type Node,
   type Pair,
   parseDocument,
@@ -41,18 +40,13 @@ export interface SourceDocument {
  */
 export function readDocument(file: string, source: string): SourceDocument {
   const text = source.startsWith('\uFEFF') ? source.slice(1) : source;
-  const lines = new LineCounter();
-  const position = (offset: number): { line: number; column: number } => {
-    const { line, col } = lines.linePos(Math.max(0, Math.min(offset, text.length)));
-    return { line: Math.max(1, line), column: Math.max(1, col) };
-  };
+  const position = positionsIn(text);
   const at = (offset: number, { path, message, severity }: Finding): Problem =>
     Object.freeze({ file, ...position(offset), path, message, severity });
 
   let document: Document.Parsed;
   try {
     document = parseDocument(text, {
-      lineCounter: lines,
       version: '1.2',
       schema: 'core',
       // Not `silent`: that would swallow the error about a second document.
@@ -84,6 +78,25 @@ export function readDocument(file: string, source: string): SourceDocument {
     data,
     problems: [],
     place: (finding) => at(reader.locate(document.contents, finding), finding),
+  };
+}
+
+/** Finds line and column of an offset. (The parser's own LineCounter misses the lines within what it cannot read.) */
+function positionsIn(text: string): (offset: number) => { line: number; column: number } {
+  let starts: number[] | null = null;
+  return (offset) => {
+    if (starts === null) {
+      starts = [0];
+      for (let end = text.indexOf('\n'); end !== -1; end = text.indexOf('\n', end + 1)) starts.push(end + 1);
+    }
+    const within = Math.max(0, Math.min(offset, text.length));
+    let [low, high] = [0, starts.length];
+    while (high - low > 1) {
+      const middle = (low + high) >> 1;
+      if (starts[middle]! <= within) low = middle;
+      else high = middle;
+    }
+    return { line: low + 1, column: within - starts[low]! + 1 };
   };
 }
 
@@ -181,7 +194,7 @@ class PlainReader {
 
   #value(node: AnyNode, path: readonly (string | number)[], aliases: number): unknown {
     if (node === null || node === undefined) return null;
-    if (path.length > maxDepth) return this.#fault(node, path, tooDeep);
+    if (!isScalar(node) && path.length >= maxDepth) return this.#fault(node, path, tooDeep);
     if (aliases > 0 && ++this.#aliased > maxAliasedValues) {
       // Once is enough: the rest would repeat it a billion times over.
       if (this.#aliased === maxAliasedValues + 1) {

@@ -251,9 +251,14 @@ const Health = Type.Object(
 
 const Upstream = Type.Object(
   {
-    endpoints: Type.Array(Type.String({ pattern: '^(\\[[0-9a-fA-F:.]+\\]|[^:\\[\\]/]+):[0-9]{1,5}$' }), {
-      description: 'address:port; brackets around an IPv6 address. None: every request is answered 503.',
-    }),
+    endpoints: Type.Array(
+      Type.String({
+        pattern: '^(\\[[0-9a-fA-F:.]+\\]|[^:\\[\\]/]+):[0-9]{1,5}$',
+        description: 'address:port, with brackets around an IPv6 address',
+        examples: ['127.0.0.1:8000'],
+      }),
+      { description: 'Endpoints as address:port. None: every request is answered 503.' },
+    ),
     balance: Type.Optional(Type.Union([Type.Literal('round_robin'), Type.Literal('least_connections')])),
     tls: Type.Optional(UpstreamTls),
     health: Type.Optional(Health),

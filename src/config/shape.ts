@@ -1,5 +1,6 @@
+import { Compile } from 'typebox/compile';
 import { Settings } from 'typebox/system';
-import { Check, Errors } from 'typebox/value';
+import { Errors } from 'typebox/value';
 import { error, type Finding, pointer, pointerKeys } from './problem.ts';
 import { Config } from './schema.ts';
 import { didYouMean, listOf, nearest, quote } from './text.ts';
@@ -32,19 +33,20 @@ const definitions = (Config as unknown as { $defs: Readonly<Record<string, Schem
  * hold one of several things, of the one that was likely meant. Empty means: the data is a `Config`.
  */
 export function checkShape(data: unknown): Finding[] {
+  if (fits.Check(data)) return [];
   const before = Settings.Get().maxErrors;
   // typebox stops at eight errors unless told otherwise, for everyone in the process at once.
   Settings.Set({ maxErrors });
   try {
     const findings = findingsOf(definitions['Config']!, data, '');
-    if (findings.length === 0 && !Check(Config, data)) {
-      return [error('', 'does not fit the schema (config/mtls-ingress.schema.json)')];
-    }
-    return findings;
+    return findings.length > 0 ? findings : [error('', 'does not fit config/mtls-ingress.schema.json')];
   } finally {
     Settings.Set({ maxErrors: before });
   }
 }
+
+/** Compiled: a hundred times faster than looking for errors, and most files have none. */
+const fits = Compile(Config);
 
 function findingsOf(schema: Schema, value: unknown, path: string): Finding[] {
   const errors: readonly SchemaError[] = Errors(definitions as never, schema as never, value);
@@ -159,7 +161,7 @@ export function repair(data: unknown, misfits: readonly Finding[]): Config | nul
     if (meant !== undefined && !Object.hasOwn(parent, meant)) parent[meant] = parent[last];
     delete parent[last];
   }
-  return Check(Config, copy) ? copy : null;
+  return fits.Check(copy) ? copy : null;
 }
 
 function isMap(value: unknown): value is Record<string, unknown> {
@@ -168,7 +170,7 @@ function isMap(value: unknown): value is Record<string, unknown> {
 
 /** What to write, in a few words. */
 function describe(schema: Schema): string {
-  const { type, const: constant, anyOf, properties, description, examples } = resolve(schema);
+  const { type, const: constant, anyOf, properties, propertyNames, description, examples } = resolve(schema);
   if (constant !== undefined) return quote(constant);
   if (anyOf !== undefined) return listOf([...new Set(flatten(schema).map(describe))]);
   const words = description === undefined ? null : lowerFirst(description);
@@ -180,7 +182,10 @@ function describe(schema: Schema): string {
   }
   const keys = Object.keys(properties ?? {});
   if (keys.length === 1) return `{ ${keys[0]}: … }`;
-  return keys.length > 0 ? `a map with ${listOf(keys, 'and')}` : 'a map';
+  if (keys.length > 0) return `a map with ${listOf(keys, 'and')}`;
+  return propertyNames?.description === undefined
+    ? 'a map'
+    : `a map where each key is ${propertyNames.description}`;
 }
 
 /** `A length of time: …, ms.` as a part of a sentence. */
@@ -191,7 +196,7 @@ function lowerFirst(description: string): string {
 /** YAML makes a number of `123`, and a text of `"123"`: the usual slips. */
 function hint(schemas: readonly Schema[], value: unknown): string {
   const isNumber = typeof value === 'number' || typeof value === 'boolean';
-  if (isNumber && schemas.some(({ type, pattern }) => type === 'string' && fits(pattern, String(value)))) {
+  if (isNumber && schemas.some(({ type, pattern }) => type === 'string' && matches(pattern, String(value)))) {
     return `; put quotes around it: "${String(value)}"`;
   }
   const isQuoted = typeof value === 'string' && /^-?[0-9]{1,15}$|^true$|^false$/.test(value);
@@ -199,7 +204,7 @@ function hint(schemas: readonly Schema[], value: unknown): string {
   return '';
 }
 
-function fits(pattern: string | undefined, text: string): boolean {
+function matches(pattern: string | undefined, text: string): boolean {
   return pattern === undefined || new RegExp(pattern, 'u').test(text);
 }
 

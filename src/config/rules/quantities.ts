@@ -101,11 +101,11 @@ function shortEjection(ejection: NonNullable<Upstream['ejection']>, path: string
   ];
 }
 
-/** Null where the text cannot be read, which has been told. */
+/** Null where the text cannot be read or is zero, which has been told. */
 function length(text: string | undefined, otherwise: number): number | null {
   if (text === undefined) return otherwise;
   try {
-    return parseDuration(text);
+    return parseDuration(text) || null;
   } catch {
     return null;
   }
