@@ -8,7 +8,7 @@ import { p12 } from './commands/p12.ts';
 import { renew } from './commands/renew.ts';
 import { revoke } from './commands/revoke.ts';
 import { sign } from './commands/sign.ts';
-import type { AskProxy, Context, PkiIo, Subcommand, Values } from './commands/subcommand.ts';
+import type { Context, PkiIo, Subcommand, Values } from './commands/subcommand.ts';
 import { verify } from './commands/verify.ts';
 import { messageOf, PkiError } from './error.ts';
 
@@ -72,13 +72,9 @@ function parse(
 
 /**
  * Runs one `mtls-ingress pki …` command line (without `pki`). Returns the exit code: 0 done, 1 a clear error or "no"
- * as the answer, 2 a command line that cannot be understood. `askProxy` answers `pki verify --config`.
+ * as the answer, 2 a command line that cannot be understood.
  */
-export async function runPki(
-  args: readonly string[],
-  io: PkiIo,
-  askProxy: AskProxy | null = null,
-): Promise<number> {
+export async function runPki(args: readonly string[], io: PkiIo): Promise<number> {
   const [name = '', ...rest] = args;
   if (name === '' || name === 'help' || name === '--help' || name === '-h') {
     (name === '' ? io.stderr : io.stdout).write(overview());
@@ -88,7 +84,6 @@ export async function runPki(
   const context: Context = {
     io,
     now: Date.now(),
-    askProxy,
     say: (line) => void io.stdout.write(`${line}\n`),
     warn: (line) => void io.stderr.write(`warning: ${line}\n`),
   };

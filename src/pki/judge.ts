@@ -1,8 +1,10 @@
 import { randomBytes } from 'node:crypto';
 import { duplexPair } from 'node:stream';
 import { setImmediate as turn } from 'node:timers/promises';
-import { createSecureContext, type PeerCertificate, TLSSocket } from 'node:tls';
+import { createSecureContext, TLSSocket } from 'node:tls';
+import type { ClientAuth } from '../snapshot/snapshot.ts';
 import { type Verdict, verdictOf } from '../tls/verdict.ts';
+import { refuseDeepChain } from '../tls/verification.ts';
 import { issueCertificate } from './authority.ts';
 import { messageOf, PkiError } from './error.ts';
 import { keyToPem, makeKey } from './key.ts';
@@ -10,17 +12,11 @@ import { attributeOid, encodeName } from './name.ts';
 import { toPem } from './pem.ts';
 import { day } from './time.ts';
 
-/** What a client certificate is verified against. PEM. */
-export interface TrustMaterial {
+/** What a client certificate is verified against: the part of a host's settings that decides it. */
+export type TrustMaterial = Pick<ClientAuth, 'crl' | 'verifyDepth'> & {
+  /** PEM of the trust store. */
   readonly ca: string;
-  readonly crl?: string;
-}
-
-export interface Judgement {
-  readonly verdict: Verdict;
-  /** Certificates between the leaf and the trust anchor in the chain that OpenSSL built; null when it built none. */
-  readonly intermediates: number | null;
-}
+};
 
 const uint16 = (value: number): Buffer => Buffer.of(value >> 8, value & 0xff);
 const uint24 = (value: number): Buffer => Buffer.of(value >> 16, (value >> 8) & 0xff, value & 0xff);
@@ -88,7 +84,7 @@ async function serverContext(trust: TrustMaterial): Promise<ReturnType<typeof cr
       ca: trust.ca,
       minVersion: 'TLSv1.2',
       maxVersion: 'TLSv1.2',
-      ...(trust.crl === undefined ? {} : { crl: trust.crl }),
+      ...(trust.crl === null ? {} : { crl: trust.crl }),
     });
   } catch (error) {
     throw new PkiError(`the trust store cannot be used: ${messageOf(error)}`);
@@ -99,19 +95,6 @@ interface TlsHandle {
   verifyError(): (Error & { code: string }) | null;
 }
 
-function countIntermediates(socket: TLSSocket): number | null {
-  let certificate: PeerCertificate & { issuerCertificate?: PeerCertificate } =
-    socket.getPeerCertificate(true);
-  for (let count = -1; count < 100; count++) {
-    const issuer = certificate.issuerCertificate;
-    if (issuer === undefined) return null;
-    if (issuer === certificate || issuer.fingerprint256 === certificate.fingerprint256)
-      return Math.max(0, count);
-    certificate = issuer;
-  }
-  return null;
-}
-
 /** Turns of the event loop until OpenSSL must have answered; it answers within a few. */
 const maxTurns = 10_000;
 
@@ -120,7 +103,7 @@ const maxTurns = 10_000;
  * the client's Certificate message, which TLS 1.2 verifies before the client proves that it has the key. So this needs
  * no key and follows every rule the proxy's own handshakes follow. Throws PkiError at a chain that does not get so far.
  */
-export async function judgeChain(chain: readonly Uint8Array[], trust: TrustMaterial): Promise<Judgement> {
+export async function judgeChain(chain: readonly Uint8Array[], trust: TrustMaterial): Promise<Verdict> {
   const secureContext = await serverContext(trust);
   const [near, far] = duplexPair();
   const socket = new TLSSocket(far, {
@@ -160,7 +143,8 @@ export async function judgeChain(chain: readonly Uint8Array[], trust: TrustMater
       authorizationError: error === null ? null : error.code,
       errorText: error === null ? null : error.message,
     });
-    return { verdict, intermediates: countIntermediates(socket) };
+    const clientAuth: ClientAuth = { mode: 'require', strict: false, key: null, ...trust };
+    return (verdict.status === 'success' ? refuseDeepChain(socket, clientAuth) : null) ?? verdict;
   } finally {
     socket.destroy();
     near.destroy();

@@ -6,38 +6,11 @@ export interface PkiIo extends PromptIo {
   readonly stdout: NodeJS.WritableStream;
 }
 
-/** A request whose answer `pki verify --config` asks for. */
-export interface ProxyQuestion {
-  /** Path of the configuration file. */
-  readonly config: string;
-  readonly host: string;
-  readonly path: string;
-  readonly method: string;
-  /** The client's chain, leaf first, DER. */
-  readonly chain: readonly Uint8Array[];
-}
-
-/** What the proxy would do with it. */
-export interface ProxyAnswer {
-  /** True: the request is forwarded. */
-  readonly forwarded: boolean;
-  /** HTTP status of our own answer; null when forwarded. */
-  readonly status: number | null;
-  /** A code of the closed set of reasons; `ok` when forwarded. */
-  readonly reason: string;
-  /** For people: which upstream, which rule. */
-  readonly detail: string | null;
-}
-
-/** Asks the configuration what it would do. Throws PkiError where the configuration cannot be used. */
-export type AskProxy = (question: ProxyQuestion) => Promise<ProxyAnswer>;
-
 /** What a subcommand works with. */
 export interface Context {
   readonly io: PkiIo;
   /** Milliseconds since 1970, the same for the whole command. */
   readonly now: number;
-  readonly askProxy: AskProxy | null;
   /** A line for standard output. */
   say(line: string): void;
   /** A line for standard error, `warning: ` in front. */

@@ -7,17 +7,11 @@ import { readCrl } from '../crl-reader.ts';
 import { describeCertificate, nameText } from '../describe.ts';
 import { PkiError } from '../error.ts';
 import { readBytes } from '../files.ts';
-import { type Judgement, judgeChain } from '../judge.ts';
+import { judgeChain } from '../judge.ts';
 import { readCertificates, readPem, toPem } from '../pem.ts';
-import {
-  type Context,
-  flag,
-  list,
-  type ProxyAnswer,
-  type Subcommand,
-  text,
-  type Values,
-} from './subcommand.ts';
+import { printable } from '../printable.ts';
+import type { ProxyAnswer } from '../ask-proxy.ts';
+import { type Context, flag, list, type Subcommand, text, type Values } from './subcommand.ts';
 
 /** A CRL as PEM, whatever it was: what OpenSSL takes. */
 async function crlPem(path: string): Promise<string> {
@@ -66,9 +60,11 @@ async function crlHints(
 
 interface Outcome {
   readonly verdict: Verdict;
-  readonly intermediates: number | null;
   readonly hints: readonly string[];
 }
+
+/** OpenSSL's own bound for the intermediates of a chain. */
+const anyDepth = 100;
 
 async function judge(chain: readonly Buffer[], values: Values): Promise<Outcome> {
   const bundles = list(values, 'ca');
@@ -77,49 +73,51 @@ async function judge(chain: readonly Buffer[], values: Values): Promise<Outcome>
   const crls = list(values, 'crl');
   const crl = (await Promise.all(crls.map(crlPem))).join('');
   const ca = trusted.map((der) => toPem('CERTIFICATE', der)).join('');
-  const judgement: Judgement = await judgeChain(chain, crls.length === 0 ? { ca } : { ca, crl });
-  const { verdict } = judgement;
+  const verdict = await judgeChain(chain, { ca, crl: crls.length === 0 ? null : crl, verifyDepth: anyDepth });
   const reason = verdict.status === 'failed' ? verdict.reason : null;
-  const hints =
-    reason === 'untrusted' || reason === 'self_signed'
-      ? untrustedHints(chain, trusted)
-      : reason === 'crl_missing'
-        ? await crlHints(crls, chain, trusted)
-        : [];
-  return { ...judgement, hints };
+  if (reason === 'untrusted' || reason === 'self_signed') {
+    return { verdict, hints: untrustedHints(chain, trusted) };
+  }
+  return { verdict, hints: reason === 'crl_missing' ? await crlHints(crls, chain, trusted) : [] };
 }
 
-function sayOutcome(outcome: Outcome, context: Context): boolean {
+function sayOutcome(outcome: Outcome, context: Context): void {
   const { verdict, hints } = outcome;
   if (verdict.status !== 'failed') {
-    context.say(
-      `verdict: success${outcome.intermediates === null ? '' : `, ${outcome.intermediates} intermediate(s)`}`,
-    );
-    return true;
+    context.say('verdict: success');
+    return;
   }
   const answer = answers[verdict.reason];
   context.say(`verdict: failed, ${verdict.reason}: ${verdict.detail}`);
   context.say(`  where a certificate is required the proxy answers ${answer.status} "${answer.message}"`);
   for (const hint of hints) context.say(`  ${hint}`);
-  return false;
 }
 
-async function ask(chain: readonly Buffer[], values: Values, context: Context): Promise<ProxyAnswer | null> {
+async function ask(chain: readonly Buffer[], values: Values): Promise<ProxyAnswer | null> {
   const config = text(values, 'config');
   if (config === undefined) return null;
-  if (context.askProxy === null) throw new PkiError('--config cannot be used here');
   const host = text(values, 'host');
   if (host === undefined) throw new PkiError('--config needs --host HOST, the host the request is for');
+  // Only this one command needs the proxy's own parts.
+  const { askProxy } = await import('../ask-proxy.ts');
   const path = text(values, 'path') ?? '/';
-  return await context.askProxy({ config, host, path, method: text(values, 'method') ?? 'GET', chain });
+  return await askProxy({ config, host, path, method: text(values, 'method') ?? 'GET', chain });
 }
 
-function sayAnswer(answer: ProxyAnswer, values: Values, context: Context): boolean {
-  const target = `${text(values, 'method') ?? 'GET'} https://${text(values, 'host')}${text(values, 'path') ?? '/'}`;
+function sayAnswer(answer: ProxyAnswer, values: Values, context: Context): void {
+  const { verdict } = answer;
+  const request = `${text(values, 'method') ?? 'GET'} https://${text(values, 'host')}${text(values, 'path') ?? '/'}`;
+  if (verdict.status === 'failed') context.say(`verdict: failed, ${verdict.reason}: ${verdict.detail}`);
+  else
+    context.say(
+      verdict.status === 'success' ? 'verdict: success' : 'verdict: none, the host asks for no certificate',
+    );
   const detail = answer.detail === null ? '' : `: ${answer.detail}`;
-  if (answer.forwarded) context.say(`${target} is forwarded${detail}`);
-  else context.say(`${target} is answered with ${answer.status}, ${answer.reason}${detail}`);
-  return answer.forwarded;
+  if (answer.forwarded) context.say(`${printable(request)} is forwarded${detail}`);
+  else
+    context.say(
+      `${printable(request)} is answered with ${answer.status} "${answer.message}", ${answer.reason}${detail}`,
+    );
 }
 
 /** `pki verify`: what the proxy would say. */
@@ -153,7 +151,7 @@ them. No key is needed. Exit code 0: the client would be let in; 1: it would not
       throw new PkiError('--ca BUNDLE.pem is missing (or --config FILE): verified against what?');
     }
     const outcome = trustGiven ? await judge(chain, values) : null;
-    const answer = await ask(chain, values, context);
+    const answer = await ask(chain, values);
     const accepted =
       leaf.refused === null &&
       (outcome === null || outcome.verdict.status === 'success') &&

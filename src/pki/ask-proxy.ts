@@ -1,0 +1,109 @@
+import { createFileSource } from '../config/file-source.ts';
+import { compile } from '../snapshot/compile.ts';
+import type { Connection } from '../snapshot/connection.ts';
+import { decide } from '../snapshot/decide.ts';
+import { splitAuthority } from '../snapshot/host-name.ts';
+import { answers } from '../snapshot/reason.ts';
+import type { Host, Snapshot } from '../snapshot/snapshot.ts';
+import { MalformedCertificate } from '../tls/der.ts';
+import { readIdentity } from '../tls/identity-reader.ts';
+import type { Identity } from '../tls/identity.ts';
+import { none, type Verdict } from '../tls/verdict.ts';
+import { PkiError } from './error.ts';
+import { judgeChain } from './judge.ts';
+
+/** A client's certificate and the request it comes with. */
+export interface ProxyQuestion {
+  /** Path of the configuration file. */
+  readonly config: string;
+  readonly host: string;
+  /** Path, and query if any. */
+  readonly path: string;
+  readonly method: string;
+  /** The client's chain, leaf first, DER. */
+  readonly chain: readonly Uint8Array[];
+}
+
+/** What the proxy would do. */
+export interface ProxyAnswer {
+  readonly verdict: Verdict;
+  /** True: the request goes to an upstream. */
+  readonly forwarded: boolean;
+  /** Of our own answer; null when forwarded. */
+  readonly status: number | null;
+  readonly message: string | null;
+  /** A code of the closed set of reasons; `ok` when forwarded. */
+  readonly reason: string;
+  /** For the operator: which rule missed, or which upstream. */
+  readonly detail: string | null;
+}
+
+async function loadSnapshot(file: string): Promise<Snapshot> {
+  const loaded = await createFileSource(file).load();
+  if (!loaded.ok) throw new PkiError(`${file} cannot be used:\n${loaded.problems.join('\n')}`);
+  const compiled = compile(loaded.config, loaded.material);
+  if (compiled.ok) return compiled.snapshot;
+  throw new PkiError(
+    `${file} cannot be used:\n${compiled.problems.map((problem) => loaded.place(problem)).join('\n')}`,
+  );
+}
+
+async function judge(
+  host: Host,
+  chain: readonly Uint8Array[],
+): Promise<{ verdict: Verdict; identity: Identity | null }> {
+  const { mode, ca, crl, verifyDepth } = host.clientAuth;
+  if (mode === 'off' || ca === null) return { verdict: none, identity: null };
+  const verdict = await judgeChain(chain, { ca, crl, verifyDepth });
+  try {
+    return { verdict, identity: readIdentity(chain[0]!) };
+  } catch (error) {
+    if (!(error instanceof MalformedCertificate)) throw error;
+    const detail = `the certificate could not be read: ${error.message}`;
+    return {
+      verdict: { status: 'failed', reason: 'malformed_cert', detail, untrustedOnly: false },
+      identity: null,
+    };
+  }
+}
+
+/**
+ * Asks a configuration what would become of a request: the same snapshot, verification and `decide` that serve. The
+ * connection is one whose server name is the host of the request. Throws PkiError where the configuration cannot be used.
+ */
+export async function askProxy(question: ProxyQuestion, now = Date.now()): Promise<ProxyAnswer> {
+  const authority = splitAuthority(question.host);
+  if (authority === null) throw new PkiError(`${JSON.stringify(question.host)} is no host`);
+  if (!question.path.startsWith('/')) throw new PkiError('--path begins with a slash');
+  const name = authority.host;
+  const snapshot = await loadSnapshot(question.config);
+  const named = snapshot.hosts.find(name);
+  const host = named ?? snapshot.defaultHost;
+  const { verdict, identity } = await judge(host, question.chain);
+  const connection: Connection = {
+    listener: 'https',
+    remoteAddress: '127.0.0.1',
+    remotePort: 0,
+    localPort: snapshot.listeners.https.port,
+    serverName: name,
+    hostId: host.id,
+    serverNameMatched: named !== null,
+    trustKey: host.clientAuth.key,
+    verdict,
+    identity,
+    tlsVersion: 'TLSv1.3',
+    cipher: null,
+    resumed: false,
+  };
+  const mark = question.path.indexOf('?');
+  const path = mark === -1 ? question.path : question.path.slice(0, mark);
+  const query = mark === -1 ? '' : question.path.slice(mark);
+  const head = { method: question.method, path, query, host: name, authority: question.host };
+  const decision = decide(snapshot, connection, head, now);
+  if (decision.action === 'forward') {
+    const detail = `to upstream ${decision.route.upstream}, by route ${decision.route.id}`;
+    return { verdict, forwarded: true, status: null, message: null, reason: 'ok', detail };
+  }
+  const { status, reason, detail } = decision;
+  return { verdict, forwarded: false, status, message: answers[reason].message, reason, detail };
+}
