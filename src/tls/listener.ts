@@ -113,9 +113,12 @@ export class TlsListener {
       return;
     }
     this.#pending.set(socket, pending);
-    socket.once('close', () =>
-      this.#reject(pending, 'client_abort', 'the client closed the connection during the handshake'),
-    );
+    socket.once('close', () => {
+      // TLS may know better why it ended, and says so just behind this.
+      setImmediate(() =>
+        this.#reject(pending, 'client_abort', 'the client closed the connection during the handshake'),
+      );
+    });
     this.#awaitHello(pending, limits.handshakeTimeoutMs);
   }
 

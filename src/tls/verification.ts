@@ -5,7 +5,7 @@ import { verdictOf, type Verdict, type VerdictFailed } from './verdict.ts';
 
 /** What OpenSSL said of the client's certificate, read off a socket whose handshake is over. */
 export function verdictOfSocket(socket: TLSSocket, requested: boolean): Verdict {
-  return verdict(socket, requested, socket.getPeerX509Certificate() !== undefined);
+  return verdict(socket, requested, socket.getPeerX509Certificate() !== undefined, errorText(socket));
 }
 
 /**
@@ -13,10 +13,15 @@ export function verdictOfSocket(socket: TLSSocket, requested: boolean): Verdict 
  * if there is an error about it, since its absence ends the handshake with an error of OpenSSL's own.
  */
 export function verdictOfAborted(socket: TLSSocket): Verdict {
-  return verdict(socket, true, Boolean(socket.authorizationError));
+  return verdict(socket, true, Boolean(socket.authorizationError), null);
 }
 
-function verdict(socket: TLSSocket, requested: boolean, certificatePresent: boolean): Verdict {
+function verdict(
+  socket: TLSSocket,
+  requested: boolean,
+  certificatePresent: boolean,
+  errorText: string | null,
+): Verdict {
   // Typed as an Error, it is the error's code (Node's documentation of tlsSocket.authorizationError).
   const error = socket.authorizationError as unknown as string | null | undefined;
   return verdictOf({
@@ -24,18 +29,20 @@ function verdict(socket: TLSSocket, requested: boolean, certificatePresent: bool
     certificatePresent,
     authorized: socket.authorized,
     authorizationError: error ?? null,
-    ...errorText(socket),
+    errorText,
   });
 }
 
 /**
  * OpenSSL's own words for the error. Node's public code is `UNSPECIFIED` for many (a weak key, a name
  * constraint); only the handle has them. Without, the reason is `other`: still a failure, told less well.
+ * Asked of a handle whose handshake was aborted, it crashes Node 26 (measured): there it is never asked.
  */
-function errorText(socket: TLSSocket): { readonly errorText?: string } {
+function errorText(socket: TLSSocket): string | null {
+  if (socket.destroyed) return null;
   type Handle = { verifyError?(): { readonly message?: unknown } | null | undefined };
   const message = (socket as { _handle?: Handle })._handle?.verifyError?.()?.message;
-  return typeof message === 'string' ? { errorText: message } : {};
+  return typeof message === 'string' ? message : null;
 }
 
 /** Whether a mode lets a verdict pass: nginx's table, ngx_http_process_request. */

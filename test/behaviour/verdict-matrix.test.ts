@@ -1,3 +1,4 @@
+import { createPrivateKey } from 'node:crypto';
 import t from 'tap';
 import type { ClientAuthMode } from '../../src/config/schema.ts';
 import { createAuthority } from '../support/pki.ts';
@@ -11,7 +12,9 @@ const root = await createAuthority({ cn: 'Root A' });
 const intermediate = await createAuthority({ cn: 'Int A', parent: root });
 const deep = await createAuthority({ cn: 'Int A2', parent: intermediate });
 const foreignRoot = await createAuthority({ cn: 'Root X' });
-const selfSigned = await createAuthority({ cn: 'myself', ca: false });
+// A leaf with its issuer's own name and key.
+const myself = await createAuthority({ cn: 'myself' });
+const selfSigned = await myself.issue({ cn: 'myself', key: createPrivateKey(myself.key) });
 const day = 86_400_000;
 const client = { ou: 'ITOps', cn: 'roshankhatri' };
 
@@ -28,7 +31,7 @@ const certificates: Record<string, ClientCertificate | null> = {
   }),
   'not yet valid': await intermediate.issue({ ...client, notBefore: Date.now() + day }),
   'foreign CA': await foreignRoot.issue(client),
-  'self-signed': { bundle: selfSigned.cert, key: selfSigned.key },
+  'self-signed': selfSigned,
   'wrong EKU': await intermediate.issue({ ...client, usage: 'server' }),
   revoked,
   'intermediate missing': { bundle: unsentIntermediate.cert, key: unsentIntermediate.key },
@@ -78,9 +81,15 @@ const reasons: Record<string, string> = {
 };
 
 const modes: readonly ClientAuthMode[] = ['require', 'optional', 'optional_no_ca', 'off'];
-const nameOf = (mode: ClientAuthMode): string => `${mode.replaceAll('_', '-')}.test`;
+// With a CRL, OpenSSL asks for one of every issuer, a stranger's too, and its last error is that there is none.
+const nameOf = (mode: ClientAuthMode, crl = false): string =>
+  `${crl ? 'crl.' : ''}${mode.replaceAll('_', '-')}.test`;
 // The path without a policy shows the verdict alone; /itops adds the policy where a mode can carry one.
-const server = await root.issue({ cn: 'server', hosts: modes.map(nameOf), usage: 'server' });
+const server = await root.issue({
+  cn: 'server',
+  hosts: modes.flatMap((mode) => [nameOf(mode), nameOf(mode, true)]),
+  usage: 'server',
+});
 
 await t.test('every mode answers every certificate as the table says', async (t) => {
   const backend = await startBackend(t, (request, response) => {
@@ -89,15 +98,22 @@ await t.test('every mode answers every certificate as the table says', async (t)
   const proxy = await startProxy(
     t,
     {
-      hosts: modes.map((mode) => ({
-        names: [nameOf(mode)],
-        certificate: { cert: 'server.pem', key: 'server.key' },
-        ...(mode === 'off' ? {} : { clientAuth: { mode, ca: 'root.pem', crl: 'crl.pem' } }),
-        routes: [
-          { path: '/', upstream: 'backend' },
-          ...(mode === 'off' ? [] : [{ path: '/itops', upstream: 'backend', policy: { ou: 'ITOps' } }]),
-        ],
-      })),
+      hosts: modes
+        .flatMap((mode) => [
+          { mode, crl: false },
+          { mode, crl: true },
+        ])
+        .map(({ mode, crl }) => ({
+          names: [nameOf(mode, crl)],
+          certificate: { cert: 'server.pem', key: 'server.key' },
+          ...(mode === 'off'
+            ? {}
+            : { clientAuth: { mode, ca: 'root.pem', ...(crl ? { crl: 'crl.pem' } : {}) } }),
+          routes: [
+            { path: '/', upstream: 'backend' },
+            ...(mode === 'off' ? [] : [{ path: '/itops', upstream: 'backend', policy: { ou: 'ITOps' } }]),
+          ],
+        })),
       upstreams: { backend: { endpoints: [backend.endpoint] } },
     },
     {
@@ -114,10 +130,11 @@ await t.test('every mode answers every certificate as the table says', async (t)
         const expected = expectations[name]!(mode);
         const path = name === 'other OU' && mode !== 'off' ? '/itops' : '/';
         const before = proxy.log.length;
+        const host = nameOf(mode, name === 'revoked');
         const answer = await request({
           port: proxy.port,
-          serverName: nameOf(mode),
-          host: nameOf(mode),
+          serverName: host,
+          host,
           version,
           certificate,
           path,
@@ -141,7 +158,9 @@ await t.test('every mode answers every certificate as the table says', async (t)
   for (const reason of new Set(Object.values(reasons))) {
     t.match(
       metrics,
-      new RegExp(`mtls_handshakes_total\\{[^}]*host="require.test",[^}]*reason="${reason}"[^}]*\\} [1-9]`),
+      new RegExp(
+        `mtls_handshakes_total\\{[^}]*host="(?:crl.)?require.test",[^}]*reason="${reason}"[^}]*\\} [1-9]`,
+      ),
       `${reason} is counted`,
     );
   }
