@@ -61,8 +61,8 @@ export class HostServers {
   #create(host: Host, snapshot: Snapshot): Server {
     try {
       const server = new Server(tlsOptions(host, snapshot));
-      server.on('secureConnection', this.#handlers.secure);
-      server.on('tlsClientError', this.#handlers.failed);
+      server.on('secureConnection', (socket) => this.#handlers.secure(socket));
+      server.on('tlsClientError', (error, socket) => this.#handlers.failed(error, socket));
       return server;
     } catch (error) {
       throw new TlsMaterialError(host.id, error);

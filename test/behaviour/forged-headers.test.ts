@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import t from 'tap';
 import type { Dialect } from '../../src/config/schema.ts';
 import { request } from '../support/client.ts';
@@ -29,22 +29,20 @@ const names = [
 const forged = 'FORGED-BY-CLIENT';
 
 /** A name in some letter case, some of its `-` written as `_`. */
-const spelling = fc
-  .constantFrom(...names)
-  .chain((name) =>
-    fc
-      .tuple(
-        fc.array(fc.boolean(), { minLength: name.length, maxLength: name.length }),
-        fc.array(fc.boolean(), { minLength: name.length, maxLength: name.length }),
-      )
-      .map(([upper, underscore]) =>
-        [...name]
-          .map((char, index) =>
-            char === '-' && underscore[index] ? '_' : upper[index] ? char.toUpperCase() : char,
-          )
-          .join(''),
-      ),
-  );
+const spelling = fc.constantFrom(...names).chain((name) =>
+  fc
+    .tuple(
+      fc.array(fc.boolean(), { minLength: name.length, maxLength: name.length }),
+      fc.array(fc.boolean(), { minLength: name.length, maxLength: name.length }),
+    )
+    .map(([upper, underscore]) =>
+      Array.from(name)
+        .map((char, index) =>
+          char === '-' && underscore[index] ? '_' : upper[index] ? char.toUpperCase() : char,
+        )
+        .join(''),
+    ),
+);
 
 await t.test('a forged identity header reaches no backend, whatever its spelling and the host', async (t) => {
   const backend = await startBackend(t);
@@ -109,9 +107,9 @@ await t.test('a forged identity header reaches no backend, whatever its spelling
       // Ours are there all the same, even those that the client's Connection named.
       const verify = seen.headers['ssl-client-verify'];
       const wanted = path === '/none' ? undefined : certificate === null ? 'NONE' : 'SUCCESS';
-      if (verify !== wanted) throw new Error(`ssl-client-verify is ${verify}, wanted ${wanted}`);
+      if (verify !== wanted) throw new Error(`ssl-client-verify is ${String(verify)}, wanted ${wanted}`);
       if (path === '/all' && certificate !== null && seen.headers['x-client-cn'] !== 'roshankhatri') {
-        throw new Error(`X-Client-CN is ${seen.headers['x-client-cn']}`);
+        throw new Error(`X-Client-CN is ${String(seen.headers['x-client-cn'])}`);
       }
     }),
     { numRuns: 150 },

@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import t from 'tap';
 import type { ClientAuthMode } from '../../src/config/schema.ts';
 import type { Policy } from '../../src/policy/policy.ts';

@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import t from 'tap';
 import { createRouteTable } from '../../src/snapshot/route-table.ts';
 import type { Route } from '../../src/snapshot/snapshot.ts';

@@ -32,7 +32,9 @@ export async function openTls(options: ClientOptions): Promise<TLSSocket> {
     host: '127.0.0.1',
     port,
     rejectUnauthorized: false,
-    ...(certificate == null ? {} : { cert: certificate.bundle, key: certificate.key }),
+    ...(certificate === null || certificate === undefined
+      ? {}
+      : { cert: certificate.bundle, key: certificate.key }),
     ...(serverName === undefined ? {} : { servername: serverName }),
     ...(version === undefined ? {} : { minVersion: version, maxVersion: version }),
     ...options.tls,

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { createServer } from 'node:net';
 import { connect } from 'node:tls';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import t from 'tap';
 import { maxHelloBytes, readClientHello } from '../../src/tls/client-hello.ts';
 
