@@ -3,7 +3,7 @@
  * issuer. The command prints `message` alone and exits 1. Messages never contain key material or passphrases.
  */
 export class PkiError extends Error {
-  override readonly name = 'PkiError';
+  override readonly name: string = 'PkiError';
 }
 
 /** The message of anything thrown, for wrapping it in a PkiError. */

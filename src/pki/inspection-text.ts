@@ -63,11 +63,7 @@ function csrLines(report: CsrReport): string[] {
 function crlLines(report: CrlReport): string[] {
   const { signatureValid, nextUpdate, daysLeft: days, entries, revoked } = report;
   const check =
-    signatureValid === null
-      ? 'not checked: no certificate of its issuer is at hand'
-      : signatureValid
-        ? 'checked'
-        : 'WRONG';
+    signatureValid === null ? `not checked: ${report.signatureNote}` : signatureValid ? 'checked' : 'WRONG';
   const more = entries > revoked.length ? [`  and ${entries - revoked.length} more`] : [];
   return [
     field('issuer', report.issuer),
@@ -75,6 +71,9 @@ function crlLines(report: CrlReport): string[] {
     field('made', report.thisUpdate),
     field('next', nextUpdate === null ? 'never' : `${nextUpdate}, ${daysLeft(days ?? 0)}`),
     field('signature', `${report.signature}, ${check}`),
+    ...report.unknownCritical.map((oid) =>
+      field('CRITICAL', `${oid}, unknown: the list may leave somebody out`),
+    ),
     field('revoked', String(entries)),
     ...revoked.map(
       ({ serial, at, reason }) => `    ${serial.padEnd(34)}${at}${reason === null ? '' : `  ${reason}`}`,

@@ -49,8 +49,11 @@ export interface CrlReport {
     readonly reason: string | null;
   }[];
   readonly signature: string;
-  /** null: its issuer is not among what was inspected. */
+  /** null: it could not be checked, for the reason that `signatureNote` says. */
   readonly signatureValid: boolean | null;
+  readonly signatureNote: string | null;
+  /** OIDs of critical extensions: the list may leave somebody out, and is not to be relied on. */
+  readonly unknownCritical: readonly string[];
 }
 
 export interface KeyReport {
@@ -154,6 +157,8 @@ async function inspectCrl(
     revoked,
     signature: signatureName(facts.signatureAlgorithm),
     signatureValid: facts.verified,
+    signatureNote: facts.signatureNote,
+    unknownCritical: facts.unknownCritical,
   };
 }
 

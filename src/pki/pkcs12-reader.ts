@@ -62,7 +62,9 @@ const labels: Readonly<Record<KdfDigest, string>> = {
 };
 
 /** The passphrase does not open the file (or somebody changed it: its MAC cannot tell the two apart). */
-export class WrongPassphrase extends PkiError {}
+export class WrongPassphrase extends PkiError {
+  override readonly name = 'WrongPassphrase';
+}
 
 function octets(block: unknown): Buffer {
   if (block instanceof asn1js.OctetString) return Buffer.from(block.getValue());
