@@ -1,25 +1,28 @@
 import { Config } from './schema.ts';
 
 /**
- * The schema as editors and other tools read it: JSON Schema 2020-12. typebox refers to its definitions by bare name,
- * which its own resolver knows and no other: they become pointers.
+ * The schema as editors and other tools read it: JSON Schema 2020-12. typebox refers to its definitions by the bare name
+ * that each has for an `$id`; elsewhere that is a document of its own, and the references become pointers.
  */
 export function configJsonSchema(): Record<string, unknown> {
-  const { $defs } = JSON.parse(JSON.stringify(Config)) as { $defs: Record<string, Record<string, unknown>> };
-  const { Config: root, ...definitions } = $defs;
+  const { $defs } = JSON.parse(JSON.stringify(Config)) as { $defs: Record<string, Schema> };
+  const { Config: root = {}, ...definitions } = $defs;
   return {
     $schema: 'https://json-schema.org/draft/2020-12/schema',
     $id: 'urn:mtls-ingress:configuration',
     title: 'mtls-ingress configuration',
-    ...(withPointers(root) as object),
+    ...(withPointers(root) as Schema),
     $defs: withPointers(definitions),
   };
 }
 
+type Schema = Readonly<Record<string, unknown>>;
+
 function withPointers(schema: unknown): unknown {
   if (Array.isArray(schema)) return schema.map(withPointers);
   if (typeof schema !== 'object' || schema === null) return schema;
-  const entries = Object.entries(schema).map(([key, value]) => [
+  const { $id: _, ...rest } = schema as Schema;
+  const entries = Object.entries(rest).map(([key, value]) => [
     key,
     key === '$ref' && typeof value === 'string' ? `#/$defs/${value}` : withPointers(value),
   ]);

@@ -1,0 +1,85 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import t from 'tap';
+import { Check } from 'typebox/schema';
+import { parse } from 'yaml';
+import { checkFile } from '../../src/config/command.ts';
+import { loadConfig } from '../../src/config/load.ts';
+import { configJsonSchema, configJsonSchemaText } from '../../src/config/json-schema.ts';
+import { makeDemoPki } from '../../src/pki/demo.ts';
+import { changed, folder as temporary, problemsOf, valid } from './fixture.ts';
+
+const folder = fileURLToPath(new URL('../../config', import.meta.url));
+const examples = readdirSync(folder).filter((name) => name.endsWith('.yaml'));
+const schema = configJsonSchema();
+
+void t.test('the committed JSON Schema is fresh', async (t) => {
+  const committed = readFileSync(join(folder, 'mtls-ingress.schema.json'), 'utf8');
+  t.equal(committed, configJsonSchemaText(), '`npm run schema` writes it');
+});
+
+void t.test('the JSON Schema refers to its definitions as the standard says', async (t) => {
+  const definitions = Object.keys(schema['$defs'] as object);
+  const references = [...JSON.stringify(schema).matchAll(/"\$ref":"([^"]*)"/g)].map(
+    ([, reference]) => reference!,
+  );
+  t.ok(references.length > 0);
+  for (const reference of references)
+    t.ok(definitions.includes(reference.replace(/^#\/\$defs\//, '')), reference);
+  t.match(schema, {
+    $schema: 'https://json-schema.org/draft/2020-12/schema',
+    $id: /^urn:/,
+    title: /./,
+    type: 'object',
+  });
+});
+
+void t.test('the JSON Schema allows what the program allows, and refuses what it refuses', async (t) => {
+  t.equal(Check(schema, parse(valid)), true);
+  for (const change of [
+    ['accessLog', 'acessLog'],
+    ["not: { ou: { exact: '*' } }", 'not: { oou: x }'],
+    ['X-Client:', 'X_Client:'],
+    ['mode: require', 'mode: on'],
+    ['headTimeout: 10s', 'headTimeout: 10'],
+  ] as const) {
+    const text = changed(change);
+    t.ok(problemsOf(text).length > 0);
+    t.equal(Check(schema, parse(text)), false, change[1]);
+  }
+});
+
+void t.test('there are the examples that the documentation names', async (t) => {
+  t.same(examples.sort(), ['demo.yaml', 'edge.yaml', 'sidecar.yaml']);
+});
+
+for (const name of examples) {
+  void t.test(`${name} fits the schema and is right but for the files that it names`, async (t) => {
+    const file = join(folder, name);
+    const text = readFileSync(file, 'utf8');
+    t.equal(text.split('\n')[0], '# yaml-language-server: $schema=./mtls-ingress.schema.json');
+    t.equal(Check(schema, parse(text)), true);
+    const { problems } = await loadConfig(file);
+    const others = problems.filter(
+      ({ severity, message }) => severity === 'error' && !message.endsWith(' is not there'),
+    );
+    t.same(others, []);
+    const warnings = problems.filter(({ severity }) => severity === 'warning').map(({ path }) => path);
+    t.same(warnings, name === 'sidecar.yaml' ? ['/listeners/admin/address'] : []);
+  });
+}
+
+void t.test('demo.yaml is right in all with the PKI that the demo makes', async (t) => {
+  const root = temporary(t, { 'config/demo.yaml': readFileSync(join(folder, 'demo.yaml')) });
+  await makeDemoPki(join(root, 'certs', 'demo'));
+  const { problems, summary } = await checkFile(join(root, 'config', 'demo.yaml'), Date.now());
+  t.same(problems, []);
+  t.same(summary, { hosts: 1, routes: 1, upstreams: 1, files: 4 });
+});
+
+void t.test('the example in the README is right but for its files', async (t) => {
+  const readme = readFileSync(join(folder, '..', 'README.md'), 'utf8');
+  const text = /```yaml\n(# yaml-language-server[^]*?)```/.exec(readme)?.[1] ?? '';
+  t.same(problemsOf(text), []);
+});
