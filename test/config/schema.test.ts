@@ -1,13 +1,16 @@
-import { readdirSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import t from 'tap';
 import { Check } from 'typebox/schema';
 import { parse } from 'yaml';
 import { checkFile } from '../../src/config/command.ts';
+import { fileReferences } from '../../src/config/file-references.ts';
 import { loadConfig } from '../../src/config/load.ts';
 import { configJsonSchema, configJsonSchemaText } from '../../src/config/json-schema.ts';
+import type { Config } from '../../src/config/schema.ts';
 import { makeDemoPki } from '../../src/pki/demo.ts';
+import { createAuthority } from '../support/pki.ts';
 import { changed, folder as temporary, problemsOf, valid } from './fixture.ts';
 
 const folder = fileURLToPath(new URL('../../config', import.meta.url));
@@ -76,6 +79,39 @@ void t.test('demo.yaml is right in all with the PKI that the demo makes', async 
   const { problems, summary } = await checkFile(join(root, 'config', 'demo.yaml'), Date.now());
   t.same(problems, []);
   t.same(summary, { hosts: 1, routes: 1, upstreams: 1, files: 4 });
+});
+
+void t.test('edge.yaml and sidecar.yaml are right in all once their files are there', async (t) => {
+  for (const name of ['edge.yaml', 'sidecar.yaml']) {
+    const root = temporary(t);
+    // Absolute paths would lead out of the test's folder.
+    const text = readFileSync(join(folder, name), 'utf8').replaceAll('/etc/mtls-ingress/', 'etc/');
+    const config = parse(text) as Config;
+    const authority = await createAuthority({ cn: 'Root' });
+    const put = (file: string, contents: string, mode = 0o644): void => {
+      mkdirSync(dirname(join(root, file)), { recursive: true });
+      writeFileSync(join(root, file), contents, { mode });
+    };
+    for (const { path, file, role } of fileReferences(config)) {
+      if (role === 'ca') put(file, authority.cert);
+      if (role === 'crl') put(file, authority.crl());
+      if (role !== 'certificate') continue;
+      const [, section, index] = path.split('/');
+      const host = section === 'hosts' ? config.hosts[Number(index)] : undefined;
+      const { cert, key } = host?.certificate ?? config.upstreams[index!]!.tls!;
+      const issued = await authority.issue({ usage: 'both', hosts: host?.names ?? [] });
+      put(cert!, issued.bundle);
+      put(key!, issued.key, 0o600);
+    }
+    put('config.yaml', text);
+    const { problems, summary } = await checkFile(join(root, 'config.yaml'), Date.now());
+    t.same(
+      problems.filter(({ severity }) => severity === 'error'),
+      [],
+      name,
+    );
+    t.ok(summary);
+  }
 });
 
 void t.test('the example in the README is right but for its files', async (t) => {
