@@ -1,32 +1,25 @@
-import { readFileSync, readdirSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 
-/** Ticks of a second in /proc: USER_HZ, 100 on every Linux that Node runs on. */
-const ticksPerSecond = 100;
-
-/** CPU time in microseconds, user and system, that a process and its children that still live have used. */
+/**
+ * CPU time in microseconds, user and system, of all threads of a process and of its children, those that live.
+ * From schedstat, which counts nanoseconds; the ticks of `stat` are too coarse for a short round.
+ */
 export function cpuMicroseconds(pid: number): number {
-  return [pid, ...descendants(pid)].reduce((sum, one) => sum + own(one), 0);
-}
-
-function own(pid: number): number {
-  // The second field is the program's name in parentheses and may hold spaces.
-  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8')
-    .replace(/^.*\) /, '')
-    .split(' ');
-  return ((Number(fields[11]) + Number(fields[12])) / ticksPerSecond) * 1e6;
-}
-
-function descendants(pid: number): number[] {
-  const children: number[] = [];
+  let sum = 0;
   for (const task of readdirSync(`/proc/${pid}/task`)) {
-    const text = readFileSync(`/proc/${pid}/task/${task}/children`, 'utf8').trim();
-    if (text !== '') children.push(...text.split(' ').map(Number));
+    const [nanoseconds] = readFileSync(`/proc/${pid}/task/${task}/schedstat`, 'utf8').split(' ');
+    sum += Number(nanoseconds) / 1000;
+    const children = readFileSync(`/proc/${pid}/task/${task}/children`, 'utf8').trim();
+    if (children !== '') for (const child of children.split(' ')) sum += cpuMicroseconds(Number(child));
   }
-  return children.flatMap((child) => [child, ...descendants(child)]);
+  return sum;
 }
 
-export function median(values: readonly number[]): number {
+/** The value that a share of the values is below: 0.5 is the median. Between two values, in proportion. */
+export function quantile(values: readonly number[], share: number): number {
   const sorted = values.toSorted((a, b) => a - b);
-  const middle = sorted.length >> 1;
-  return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
+  const place = share * (sorted.length - 1);
+  const low = sorted[Math.floor(place)] ?? 0;
+  const high = sorted[Math.ceil(place)] ?? 0;
+  return low + (high - low) * (place - Math.floor(place));
 }

@@ -1,20 +1,22 @@
-import { spawn, type ChildProcess } from 'node:child_process';
+import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
-import { tmpdir } from 'node:os';
+import { connect, createServer } from 'node:net';
+import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { createAuthority } from '../test/support/pki.ts';
-import { cpuMicroseconds, median } from './cpu.ts';
-import { run } from './load.ts';
+import { cpuMicroseconds, quantile } from './cpu.ts';
+import { Load } from './load.ts';
 
-// CPU time of the proxy's own processes per proxied request, ours beside nginx's, in interleaved rounds of one
-// run: client certificate required, OU checked, the same identity headers, a 100-byte answer, keep-alive on
-// both sides. Only the ratio means something. Needs Debian's nginx.
+// CPU time of the proxy's own processes per proxied request, ours beside nginx's: client certificate required, OU
+// checked, the same identity headers, a 100-byte answer, keep-alive on both sides. Many short rounds, ours and
+// nginx's in turn, after a warm-up and without handshakes; proxies on one core, load and origin on another.
+// Only the ratio means something. Needs Debian's nginx; taskset where there is one.
 
-const rounds = Number(process.env['ROUNDS'] ?? 5);
-const requests = Number(process.env['REQUESTS'] ?? 20_000);
+const rounds = Number(process.env['ROUNDS'] ?? 15);
+const requests = Number(process.env['REQUESTS'] ?? 4000);
+const warmUpRequests = 20_000;
 const connections = 16;
 const host = 'bench.test';
 const dir = mkdtempSync(join(tmpdir(), 'mtls-ingress-bench-'));
@@ -29,13 +31,20 @@ function freePort(): Promise<number> {
   });
 }
 
-function start(command: string, ...args: string[]): ChildProcess {
-  const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'inherit'] });
+/** A process that shares its core with no other at work: 0 is for load and origin, 1 for the proxies. */
+type Core = 0 | 1;
+
+const pinned =
+  availableParallelism() > 1 && spawnSync('taskset', ['-acp', '0', String(process.pid)]).status === 0;
+
+function start(core: Core, command: string, ...args: string[]): ChildProcess {
+  const [file, ...rest] = pinned ? ['taskset', '-c', String(core), command, ...args] : [command, ...args];
+  const child = spawn(file!, rest, { stdio: ['ignore', 'pipe', 'inherit'] });
   children.push(child);
   return child;
 }
 
-async function startNginx(name: string, http: string): Promise<ChildProcess> {
+async function startNginx(core: Core, name: string, http: string): Promise<ChildProcess> {
   const file = join(dir, `${name}.conf`);
   writeFileSync(
     file,
@@ -45,14 +54,13 @@ http { access_log off; client_body_temp_path ${dir}/${name}-body; proxy_temp_pat
 fastcgi_temp_path ${dir}/${name}-f; uwsgi_temp_path ${dir}/${name}-u; scgi_temp_path ${dir}/${name}-s;
 keepalive_requests 1000000; ${http} }`,
   );
-  const child = start('nginx', '-p', dir, '-c', file);
+  const child = start(core, 'nginx', '-p', dir, '-c', file);
   await once(child, 'spawn');
   return child;
 }
 
 async function answering(port: number): Promise<void> {
   for (;;) {
-    const { connect } = await import('node:net');
     const socket = connect({ host: '127.0.0.1', port });
     const up = await Promise.race([
       once(socket, 'connect').then(() => true),
@@ -79,6 +87,7 @@ upstreams: { origin: { endpoints: ['127.0.0.1:${originPort}'] } }
   );
   const bin = join(import.meta.dirname, '..', 'bin', 'mtls-ingress');
   const child = start(
+    1,
     process.execPath,
     ...(process.env['PROFILE'] === '1' ? ['--cpu-prof', '--cpu-prof-dir=/tmp'] : []),
     bin,
@@ -106,11 +115,13 @@ async function main(): Promise<void> {
 
   const [originPort, nginxPort] = [await freePort(), await freePort()];
   await startNginx(
+    0,
     'origin',
     `server { listen 127.0.0.1:${originPort}; location / { default_type text/plain; return 200 "${'x'.repeat(100)}"; } }`,
   );
   // The directives that ingress-nginx's template writes for this host.
   const nginx = await startNginx(
+    1,
     'proxy',
     `upstream origin { server 127.0.0.1:${originPort}; keepalive 320; keepalive_requests 1000000; }
 server { listen 127.0.0.1:${nginxPort} ssl; server_name ${host}; ssl_certificate server.pem; ssl_certificate_key server-key.pem;
@@ -127,27 +138,40 @@ proxy_set_header X-Forwarded-Scheme $scheme; proxy_set_header X-Scheme $scheme; 
   const ours = await startOurs(originPort);
   await Promise.all([answering(originPort), answering(nginxPort)]);
 
-  const load = { connections, host, cert: client.bundle, key: client.key, ca: root.cert };
-  const proxies = [
-    { name: 'mtls-ingress, full lane', child: ours.child, port: ours.port, perRequest: [] as number[] },
-    { name: 'nginx', child: nginx, port: nginxPort, perRequest: [] as number[] },
-  ];
-  for (const { port } of proxies) await run({ ...load, port, requests });
+  const target = { connections, host, cert: client.bundle, key: client.key, ca: root.cert };
+  const proxies = await Promise.all(
+    [
+      { name: 'mtls-ingress, full lane', child: ours.child, port: ours.port },
+      { name: 'nginx', child: nginx, port: nginxPort },
+    ].map(async (proxy) => ({
+      ...proxy,
+      load: await Load.open({ ...target, port: proxy.port }),
+      perRequest: [] as number[],
+    })),
+  );
+  for (const { load } of proxies) await load.run(warmUpRequests);
   for (let round = 0; round < rounds; round++) {
-    for (const proxy of proxies) {
-      const before = cpuMicroseconds(proxy.child.pid!);
-      await run({ ...load, port: proxy.port, requests });
-      proxy.perRequest.push((cpuMicroseconds(proxy.child.pid!) - before) / requests);
+    for (const { child, load, perRequest } of round % 2 === 0 ? proxies : proxies.toReversed()) {
+      const before = cpuMicroseconds(child.pid!);
+      await load.run(requests);
+      perRequest.push((cpuMicroseconds(child.pid!) - before) / requests);
     }
   }
+  for (const { load } of proxies) load.close();
   const [our, theirs] = proxies.map(({ perRequest }) => perRequest) as [number[], number[]];
-  const ratios = our.map((value, index) => value / theirs[index]!);
+  const where = pinned ? 'proxies on a core of their own' : 'nothing pinned to a core';
   console.log(
-    `CPU of the proxy's processes per request, ${rounds} rounds of ${requests}, ${connections} connections:`,
+    `CPU of the proxy's processes per request, ${rounds} rounds of ${requests}, ${connections} connections, ${where}:`,
   );
-  for (const { name, perRequest } of proxies) console.log(`  ${name}: ${median(perRequest).toFixed(1)} µs`);
-  const spread = `${Math.min(...ratios).toFixed(2)} to ${Math.max(...ratios).toFixed(2)}`;
-  console.log(`  ratio, round by round: median ${median(ratios).toFixed(2)} (${spread})`);
+  for (const { name, perRequest } of proxies) console.log(`  ${name}: ${summary(perRequest, 1)} µs`);
+  const ratios = our.map((value, index) => value / theirs[index]!);
+  console.log(`  ratio, round by round: ${summary(ratios, 2)}`);
+}
+
+/** The median and, in parentheses, the middle half of the values. */
+function summary(values: readonly number[], digits: number): string {
+  const [low, middle, high] = [0.25, 0.5, 0.75].map((share) => quantile(values, share).toFixed(digits));
+  return `${middle} (${low} to ${high})`;
 }
 
 try {
