@@ -59,7 +59,6 @@ export async function askPassphrase(question: string, io: PromptIo): Promise<str
     return check(await readSecretLine(stdin), 'the passphrase');
   } finally {
     stdin.setRawMode(false);
-    stdin.pause();
     (stderr as WriteStream).write('\n');
   }
 }
@@ -69,6 +68,8 @@ async function readSecretLine(stdin: ReadStream): Promise<string> {
   const typed: string[] = [];
   return await new Promise<string>((resolve, reject) => {
     const finish = (settle: () => void, rest = ''): void => {
+      // Paused first: a stream that flows with nobody listening drops what comes.
+      stdin.pause();
       stdin.off('data', onData);
       stdin.off('end', onEnd);
       // What was typed ahead belongs to the next question.
