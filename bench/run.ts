@@ -12,7 +12,8 @@ import { Load } from './load.ts';
 // CPU time of the proxy's own processes per proxied request, ours beside nginx's: client certificate required, OU
 // checked, the same identity headers, a 100-byte answer, keep-alive on both sides. Many short rounds, ours and
 // nginx's in turn, after a warm-up and without handshakes; proxies on one core, load and origin on another.
-// Only the ratio means something. Needs Debian's nginx; taskset where there is one.
+// Only the ratio means something. Needs Debian's nginx; taskset where there is one. NODE_FLAGS are for our proxy's
+// node: `--cpu-prof --cpu-prof-dir=/tmp` leaves a profile.
 
 const rounds = Number(process.env['ROUNDS'] ?? 15);
 const requests = Number(process.env['REQUESTS'] ?? 4000);
@@ -38,8 +39,9 @@ const pinned =
   availableParallelism() > 1 && spawnSync('taskset', ['-acp', '0', String(process.pid)]).status === 0;
 
 function start(core: Core, command: string, ...args: string[]): ChildProcess {
-  const [file, ...rest] = pinned ? ['taskset', '-c', String(core), command, ...args] : [command, ...args];
-  const child = spawn(file!, rest, { stdio: ['ignore', 'pipe', 'inherit'] });
+  const pin = pinned ? ['taskset', '-c', String(core)] : [];
+  const [file = command, ...rest] = [...pin, command, ...args];
+  const child = spawn(file, rest, { stdio: ['ignore', 'pipe', 'inherit'] });
   children.push(child);
   return child;
 }
@@ -89,7 +91,7 @@ upstreams: { origin: { endpoints: ['127.0.0.1:${originPort}'] } }
   const child = start(
     1,
     process.execPath,
-    ...(process.env['PROFILE'] === '1' ? ['--cpu-prof', '--cpu-prof-dir=/tmp'] : []),
+    ...(process.env['NODE_FLAGS'] ?? '').split(' ').filter((flag) => flag !== ''),
     bin,
     'serve',
     '--config',
