@@ -1,16 +1,7 @@
+import type { Command } from './command-io.ts';
 import { refuseRuntime } from './runtime.ts';
 
-/** A command: takes its arguments, gives the exit code. Loaded only when called for. */
-type Command = (args: readonly string[], io: CommandIo) => Promise<number>;
-
-/** What a command may touch of the process. */
-export interface CommandIo {
-  readonly stdin: NodeJS.ReadStream;
-  readonly stdout: NodeJS.WritableStream;
-  readonly stderr: NodeJS.WritableStream;
-  readonly env: NodeJS.ProcessEnv;
-}
-
+/** A command's line in the help, and its code, loaded only when it is called for. */
 interface Entry {
   readonly summary: string;
   load(): Promise<Command>;

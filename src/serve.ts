@@ -1,7 +1,7 @@
 import { parseArgs } from 'node:util';
 import { App, ConfigurationError, ListenError } from './app.ts';
 import { createFileSource } from './config/file-source.ts';
-import type { CommandIo } from './main.ts';
+import type { CommandIo } from './command-io.ts';
 
 const usage = `mtls-ingress serve --config FILE
 

@@ -1,5 +1,6 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { listenOn } from '../listen.ts';
 import { isLoopback, namesLoopback } from './loopback.ts';
 
 /** Whether the program takes traffic, and where not, why. */
@@ -66,16 +67,7 @@ export class Admin {
 
   /** Port 0: one that is free. Rejects with the system's error (EADDRINUSE, EACCES …). */
   async listen(address: string, port: number): Promise<AddressInfo> {
-    await new Promise<void>((resolve, reject) => {
-      this.#server.once('error', reject);
-      this.#server.listen({ host: address, port }, () => {
-        this.#server.off('error', reject);
-        resolve();
-      });
-    });
-    // A failing accept (EMFILE) must not end the process.
-    this.#server.on('error', () => {});
-    const bound = this.#server.address() as AddressInfo;
+    const bound = await listenOn(this.#server, { address, port });
     this.#loopback = isLoopback(bound.address);
     return bound;
   }

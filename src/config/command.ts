@@ -1,5 +1,5 @@
 import { parseArgs } from 'node:util';
-import type { CommandIo } from '../main.ts';
+import type { CommandIo } from '../command-io.ts';
 import { compile } from '../snapshot/compile.ts';
 import { checkMaterial } from './check.ts';
 import { loadConfig, type LoadedConfig } from './load.ts';

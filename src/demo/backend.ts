@@ -1,5 +1,6 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { listenOn } from '../listen.ts';
 
 /** Most bytes of a request body that are shown back. */
 const maxShown = 1024 * 1024;
@@ -14,12 +15,8 @@ export class DemoBackend {
   });
 
   /** Rejects with the system's error. */
-  async listen(port: number): Promise<AddressInfo> {
-    await new Promise<void>((resolve, reject) => {
-      this.#server.once('error', reject);
-      this.#server.listen({ host: '127.0.0.1', port }, resolve);
-    });
-    return this.#server.address() as AddressInfo;
+  listen(port: number): Promise<AddressInfo> {
+    return listenOn(this.#server, { address: '127.0.0.1', port });
   }
 
   async close(): Promise<void> {

@@ -5,7 +5,7 @@ import { App, ListenError } from '../app.ts';
 import { createFileSource } from '../config/file-source.ts';
 import type { UpstreamConfig } from '../config/schema.ts';
 import type { Source } from '../config/source.ts';
-import type { CommandIo } from '../main.ts';
+import type { CommandIo } from '../command-io.ts';
 import { makeDemoPki } from '../pki/demo.ts';
 import { sayWhyNot, untilStopped } from '../serve.ts';
 import { DemoBackend } from './backend.ts';

@@ -1,4 +1,5 @@
 import { createServer, type AddressInfo, type Server, type Socket } from 'node:net';
+import { listenOn } from '../listen.ts';
 import type { Observer } from '../observe/observer.ts';
 import type { ListenAddress } from '../snapshot/snapshot.ts';
 
@@ -25,17 +26,8 @@ export class Acceptor {
   }
 
   /** Rejects with the system's error (EADDRINUSE, EACCES …). */
-  async listen({ address, port }: ListenAddress): Promise<AddressInfo> {
-    await new Promise<void>((resolve, reject) => {
-      this.#server.once('error', reject);
-      this.#server.listen({ host: address, port }, () => {
-        this.#server.off('error', reject);
-        resolve();
-      });
-    });
-    // A failing accept (EMFILE) must not end the process.
-    this.#server.on('error', () => {});
-    return this.#server.address() as AddressInfo;
+  listen(address: ListenAddress): Promise<AddressInfo> {
+    return listenOn(this.#server, address);
   }
 
   /** Connections accepted and not yet closed. */
