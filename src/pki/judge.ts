@@ -3,8 +3,10 @@ import { duplexPair } from 'node:stream';
 import { setImmediate as turn } from 'node:timers/promises';
 import { createSecureContext, TLSSocket } from 'node:tls';
 import type { ClientAuth } from '../snapshot/snapshot.ts';
+import { proveChain } from '../tls/chain-proof.ts';
+import { TrustStore } from '../tls/trust-store.ts';
 import { type Verdict, verdictOf } from '../tls/verdict.ts';
-import { refuseDeepChain } from '../tls/verification.ts';
+import { refuseDeepChain, sentCertificates } from '../tls/verification.ts';
 import { issueCertificate } from './authority.ts';
 import { messageOf, PkiError } from './error.ts';
 import { keyToPem, makeKey } from './key.ts';
@@ -143,8 +145,9 @@ export async function judgeChain(chain: readonly Uint8Array[], trust: TrustMater
       authorizationError: error === null ? null : error.code,
       errorText: error === null ? null : error.message,
     });
-    const clientAuth: ClientAuth = { mode: 'require', strict: false, key: null, ...trust };
-    return (verdict.status === 'success' ? refuseDeepChain(socket, clientAuth) : null) ?? verdict;
+    if (verdict.status !== 'success') return verdict;
+    const proof = proveChain(sentCertificates(socket), new TrustStore(trust.ca, trust.crl), Date.now());
+    return refuseDeepChain(proof, trust.verifyDepth) ?? verdict;
   } finally {
     socket.destroy();
     near.destroy();

@@ -105,6 +105,60 @@ void t.test(
   },
 );
 
+void t.test(
+  'every extension a profile asks for is one that openssl knows',
+  needs('openssl', 'version'),
+  async (t) => {
+    const { at } = await makePki(t);
+    const profile = {
+      usages: [
+        'signing',
+        'content commitment',
+        'key agreement',
+        'decipher only',
+        'client auth',
+        'ocsp signing',
+      ],
+      expiry: '24h',
+      crl_url: 'http://crl.test/ca.crl',
+      ocsp_url: 'http://ocsp.test/',
+      issuer_urls: ['http://ca.test/ca.der'],
+    };
+    writeFileSync(at('p.json'), JSON.stringify({ signing: { profiles: { p: profile } } }));
+    writeFileSync(at('x.json'), JSON.stringify({ hosts: ['a.test', '2001:db8::1'] }));
+    await ok(
+      t,
+      'issue',
+      at('x.json'),
+      '--ca',
+      at('intermediate.pem'),
+      '--config',
+      at('p.json'),
+      '--profile',
+      'p',
+      '--out',
+      at('x'),
+    );
+    const text = run('openssl', 'x509', '-in', at('x.pem'), '-noout', '-text');
+    t.match(text, /Digital Signature, Non Repudiation, Key Agreement, Decipher Only/);
+    t.match(text, /TLS Web Client Authentication, OCSP Signing/);
+    t.match(text, /X509v3 Subject Alternative Name: critical\s+DNS:a\.test, IP Address:2001:DB8:0:0:0:0:0:1/);
+    t.match(text, /CRL Distribution Points:\s+Full Name:\s+URI:http:\/\/crl\.test\/ca\.crl/);
+    t.match(text, /OCSP - URI:http:\/\/ocsp\.test\/\s+CA Issuers - URI:http:\/\/ca\.test\/ca\.der/);
+    const verified = run(
+      'openssl',
+      'verify',
+      '-x509_strict',
+      '-CAfile',
+      at('root.pem'),
+      '-untrusted',
+      at('intermediate.pem'),
+      at('x.pem'),
+    );
+    t.match(verified, /: OK/, 'an empty subject with critical names');
+  },
+);
+
 void t.test('openssl takes our requests', needs('openssl', 'version'), async (t) => {
   const dir = t.testdir();
   for (const key of [{ algo: 'ecdsa', size: 384 }, { algo: 'rsa', size: 2048 }, { algo: 'ed25519' }]) {

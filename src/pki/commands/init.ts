@@ -4,7 +4,7 @@ import { IssuerDatabase } from '../database.ts';
 import { readBytes } from '../files.ts';
 import { parseJson } from '../json-file.ts';
 import { outputHelp, outputOptions } from './issuer-options.ts';
-import { outputStem, pathsOf, refuseExisting, sayIssued, writeMade } from './output.ts';
+import { outputStem, pathsOf, refuseExisting, sayIssued, warnOfDatabase, writeMade } from './output.ts';
 import { flag, type Subcommand, text } from './subcommand.ts';
 
 /** `pki init`: a root. */
@@ -23,6 +23,7 @@ ${outputHelp}`,
     const stem = outputStem(text(values, 'out'), file);
     const { bundle: _, ...paths } = pathsOf(stem);
     await refuseExisting(Object.values(paths), force);
+    await warnOfDatabase(stem, context);
     const made = await makeRoot(request, context.now);
     for (const warning of made.signed.warnings) context.warn(warning);
     await new IssuerDatabase(`${stem}-db.jsonl`).append(issuedRecord(made.signed.der, 'root', context.now));

@@ -13,7 +13,7 @@ import {
   profileOptions,
   profilesFrom,
 } from './issuer-options.ts';
-import { outputStem, pathsOf, refuseExisting, sayIssued, writeMade } from './output.ts';
+import { outputStem, pathsOf, refuseExisting, sayIssued, warnOfDatabase, writeMade } from './output.ts';
 import { type Context, flag, type Subcommand, text, type Values } from './subcommand.ts';
 import { PkiError } from '../error.ts';
 import type { CsrRequest } from '../csr-json.ts';
@@ -32,6 +32,7 @@ async function issueFrom(
   const stem = outputStem(text(values, 'out'), file);
   await refuseExisting(Object.values(pathsOf(stem)), force);
   const authority = await issuerFrom(values, context);
+  if (profile.ca !== undefined) await warnOfDatabase(stem, context);
   const made = await makeCertificate(request, profile, authority.issuer, context.now);
   for (const warning of made.signed.warnings) context.warn(warning);
   // Recorded before it exists: a certificate that nobody knows of could never be revoked.

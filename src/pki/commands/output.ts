@@ -21,6 +21,13 @@ export async function refuseExisting(paths: readonly string[], force: boolean): 
   }
 }
 
+/** A CA made anew goes on with the database of the one before it: what that has issued must stay revocable. */
+export async function warnOfDatabase(stem: string, context: Context): Promise<void> {
+  const path = `${stem}-db.jsonl`;
+  if (await exists(path))
+    context.warn(`${path} is there already and is kept: it tells of an earlier CA as well`);
+}
+
 export const pathsOf = (stem: string): Record<'certificate' | 'key' | 'csr' | 'bundle', string> => ({
   certificate: `${stem}.pem`,
   key: `${stem}-key.pem`,

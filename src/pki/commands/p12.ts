@@ -54,7 +54,7 @@ function sayHowToImport(path: string, context: Context): void {
     '  Firefox           Settings, Privacy & Security, View Certificates, Your Certificates, Import',
     `  Chrome on Linux   pk12util -d sql:$HOME/.pki/nssdb -i ${path}`,
     `  Windows           certutil -user -importPFX ${name}   (or open the file)`,
-    `  curl              curl --cert-type P12 --cert ${path} https://…   (asks for the passphrase)`,
+    `  curl              curl --cert-type P12 --cert ${path} --config FILE https://…   (in FILE: pass = "…")`,
   ]) {
     context.say(line);
   }
