@@ -1,3 +1,4 @@
+import { X509Certificate } from 'node:crypto';
 import { DerReader, MalformedCertificate, tags } from '../tls/der.ts';
 import { PkiError } from './error.ts';
 
@@ -106,6 +107,18 @@ export function readCertificate(der: Uint8Array): CertificateParts {
       extensions,
     };
   });
+}
+
+/**
+ * The certificate as OpenSSL reads it: what it refuses cannot serve a handshake either. `where` stands in front of the
+ * message. Throws PkiError.
+ */
+export function parseX509(der: Uint8Array, where: string): X509Certificate {
+  try {
+    return new X509Certificate(der);
+  } catch {
+    throw new PkiError(`${where}: not a certificate that OpenSSL can read`);
+  }
 }
 
 export const extensionOf = (parts: CertificateParts, oid: string): ReadExtension | undefined =>

@@ -1,5 +1,5 @@
-import { X509Certificate } from 'node:crypto';
-import { type CertificateParts, readCertificate } from './certificate-reader.ts';
+import type { X509Certificate } from 'node:crypto';
+import { type CertificateParts, parseX509, readCertificate } from './certificate-reader.ts';
 import { issuerKeyIdOf, nameText, subjectKeyIdOf } from './describe.ts';
 
 /** Who issued whom among some certificates. Indexes are positions in the list given. */
@@ -31,7 +31,7 @@ function signedBy(child: Link, parent: Link): boolean {
 
 function linkOf(der: Uint8Array): Link {
   const parts = readCertificate(der);
-  return { parts, certificate: new X509Certificate(der), subjectKeyId: subjectKeyIdOf(parts) };
+  return { parts, certificate: parseX509(der, 'chain'), subjectKeyId: subjectKeyIdOf(parts) };
 }
 
 function append<Key, Value>(map: Map<Key, Value[]>, key: Key, value: Value): void {

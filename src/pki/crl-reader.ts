@@ -1,8 +1,9 @@
-import { createVerify, type KeyObject, type Verify, verify } from 'node:crypto';
+import type { KeyObject } from 'node:crypto';
 import { DerReader, MalformedCertificate, tags } from '../tls/der.ts';
 import { ByteQueue } from './byte-queue.ts';
 import { type ReadExtension, readExtensions, serialText } from './certificate-reader.ts';
 import { type RevocationReason, revocationReasons } from './crl.ts';
+import { type SignatureAnswer, SignatureCheck } from './crl-signature.ts';
 import { PkiError } from './error.ts';
 import { extensionOids } from './oid.ts';
 
@@ -15,7 +16,7 @@ export interface ReadRevoked {
 }
 
 /** What a CRL says beside its entries. */
-export interface CrlFacts {
+export interface CrlFacts extends SignatureAnswer {
   /** DER of the issuer's name. */
   readonly issuer: Buffer;
   readonly thisUpdate: number;
@@ -31,9 +32,6 @@ export interface CrlFacts {
   readonly unknownCritical: readonly string[];
   /** Octets of DER. */
   readonly size: number;
-  /** Whether one of `keys` made the signature; null when it could not be looked at (`signatureNote` says why). */
-  readonly verified: boolean | null;
-  readonly signatureNote: string | null;
 }
 
 export interface CrlReading {
@@ -49,19 +47,6 @@ const maxElement = 64 * 1024;
 const maxEntry = 4096;
 /** A CRL of ten million entries has about 400 MB. */
 const maxCrl = 1024 * 1024 * 1024;
-const maxWholeMessage = 64 * 1024 * 1024;
-
-const digests = new Map([
-  ['1.2.840.113549.1.1.5', 'sha1'],
-  ['1.2.840.113549.1.1.11', 'sha256'],
-  ['1.2.840.113549.1.1.12', 'sha384'],
-  ['1.2.840.113549.1.1.13', 'sha512'],
-  ['1.2.840.10045.4.1', 'sha1'],
-  ['1.2.840.10045.4.3.2', 'sha256'],
-  ['1.2.840.10045.4.3.3', 'sha384'],
-  ['1.2.840.10045.4.3.4', 'sha512'],
-]);
-const ed25519 = '1.3.101.112';
 
 const reasonNames = new Map<number, ReadRevoked['reason']>([
   ...Object.entries(revocationReasons).map(([name, code]) => [code, name as RevocationReason] as const),
@@ -92,63 +77,6 @@ function checkLimit(header: Header, limit: number): Header {
   if (header.length > limit)
     throw new PkiError(`not a CRL: an element of ${header.length} octets where ${limit} fit`);
   return header;
-}
-
-/** Keys of one issuer that are tried; a name is rarely rolled over more often. */
-const maxKeys = 4;
-
-/** Takes the octets that are signed; the answer comes when the keys are known. */
-class SignatureCheck {
-  readonly #algorithm: string;
-  readonly #running: readonly Verify[];
-  #whole: Buffer[] = [];
-  #size = 0;
-
-  constructor(algorithm: string) {
-    this.#algorithm = algorithm;
-    const digest = digests.get(algorithm);
-    // A Verify answers once, so there is one for every key that may come.
-    this.#running = digest === undefined ? [] : Array.from({ length: maxKeys }, () => createVerify(digest));
-  }
-
-  update(bytes: Uint8Array): void {
-    this.#size += bytes.byteLength;
-    for (const running of this.#running) running.update(bytes);
-    if (this.#algorithm !== ed25519) return;
-    if (this.#size <= maxWholeMessage) this.#whole.push(Buffer.from(bytes));
-    else this.#whole = [];
-  }
-
-  finish(signature: Uint8Array, keys: readonly KeyObject[]): Pick<CrlFacts, 'verified' | 'signatureNote'> {
-    const unknown = (signatureNote: string): Pick<CrlFacts, 'verified' | 'signatureNote'> => ({
-      verified: null,
-      signatureNote,
-    });
-    const tried = keys.slice(0, maxKeys);
-    if (tried.length === 0) return unknown('no certificate of its issuer is at hand');
-    if (this.#running.length > 0) {
-      const verified = tried.some((key, index) => holds(() => this.#running[index]!.verify(key, signature)));
-      return { verified, signatureNote: null };
-    }
-    if (this.#algorithm !== ed25519) {
-      return unknown(`signatures of type ${this.#algorithm} cannot be checked`);
-    }
-    if (this.#size > maxWholeMessage) return unknown('too large for its kind of signature to be checked');
-    const message = Buffer.concat(this.#whole);
-    return {
-      verified: tried.some((key) => holds(() => verify(null, message, key, signature))),
-      signatureNote: null,
-    };
-  }
-}
-
-/** A key of another kind than the signature makes OpenSSL throw; it is simply not the signer's. */
-function holds(check: () => boolean): boolean {
-  try {
-    return check();
-  } catch {
-    return false;
-  }
 }
 
 /** Reads the parts of a CRL in their order, counting what is left of the element it is in. */

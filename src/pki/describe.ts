@@ -1,4 +1,4 @@
-import { hash, type KeyObject, X509Certificate } from 'node:crypto';
+import { hash, type KeyObject, type X509Certificate } from 'node:crypto';
 import { DerReader, MalformedCertificate, tags } from '../tls/der.ts';
 import { formatRfc2253 } from '../tls/distinguished-name.ts';
 import { readIdentity, readName } from '../tls/identity-reader.ts';
@@ -6,13 +6,13 @@ import { formatIpAddress } from '../tls/ip-address.ts';
 import {
   type CertificateParts,
   extensionOf,
+  parseX509,
   readBasicConstraints,
   readCertificate,
   type ReadExtension,
   reading,
   serialText,
 } from './certificate-reader.ts';
-import { PkiError } from './error.ts';
 import { keyUsageBits } from './extension.ts';
 import { readKeyUsage } from './issuer.ts';
 import { extensionOids, purposeOids } from './oid.ts';
@@ -171,12 +171,7 @@ export const signatureName = (oid: string): string => signatureNames.get(oid) ??
 /** Everything worth saying about a certificate. `now` in milliseconds. Throws PkiError when it is none. */
 export function describeCertificate(der: Uint8Array, now: number): CertificateReport {
   const parts = readCertificate(der);
-  let certificate: X509Certificate;
-  try {
-    certificate = new X509Certificate(der);
-  } catch {
-    throw new PkiError('not a certificate that OpenSSL can read');
-  }
+  const certificate = parseX509(der, 'not to be used');
   const value = (oid: string): Uint8Array | undefined => extensionOf(parts, oid)?.value;
   const constraints = readBasicConstraints(value(extensionOids.basicConstraints));
   const usages = readKeyUsage(value(extensionOids.keyUsage));

@@ -1,6 +1,13 @@
 import { drawTree } from './chain-tree.ts';
 import type { CertificateReport } from './describe.ts';
-import type { CrlReport, CsrReport, Inspection, KeyReport, Pkcs12Report, Report } from './inspection.ts';
+import type {
+  CrlReport,
+  CsrReport,
+  Inspection,
+  KeyReport,
+  Pkcs12Report,
+  Report,
+} from './inspection-report.ts';
 
 const field = (name: string, value: string): string => `  ${name.padEnd(14)}${value}`;
 

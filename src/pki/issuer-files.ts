@@ -1,5 +1,6 @@
 import { createPublicKey, X509Certificate } from 'node:crypto';
 import { dirname, basename, join } from 'node:path';
+import { parseX509 } from './certificate-reader.ts';
 import { IssuerDatabase } from './database.ts';
 import { PkiError } from './error.ts';
 import { exists, readBytes } from './files.ts';
@@ -47,15 +48,6 @@ export function isIssuedBy(certificate: X509Certificate, issuer: X509Certificate
 
 /** Whether a certificate is its own issuer. */
 export const isSelfSigned = (certificate: X509Certificate): boolean => isIssuedBy(certificate, certificate);
-
-/** Parses with OpenSSL too: what node:crypto refuses cannot serve a handshake either. */
-export function parseX509(der: Uint8Array, file: string): X509Certificate {
-  try {
-    return new X509Certificate(der);
-  } catch {
-    throw new PkiError(`${file}: there is no certificate in it that can be read`);
-  }
-}
 
 async function chainAbove(
   path: string,

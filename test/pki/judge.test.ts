@@ -1,7 +1,9 @@
 import { connect, createServer, type TLSSocket } from 'node:tls';
 import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
+import * as fc from 'fast-check';
 import t from 'tap';
+import { PkiError } from '../../src/pki/error.ts';
 import { judgeChain } from '../../src/pki/judge.ts';
 import { readCertificates } from '../../src/pki/pem.ts';
 import { day } from '../../src/pki/time.ts';
@@ -122,3 +124,30 @@ void t.test('bytes that are no certificate end in a clear error', async (t) => {
   const many = Array.from({ length: 2000 }, () => good.der);
   await t.rejects(judgeChain(many, trust), /the handshake refuses the certificate: excessive message size/);
 });
+
+void t.test(
+  'a mutated chain gets a verdict or a clear error, never a good one for another certificate',
+  async (t) => {
+    const trust = { ca: root.cert, crl: null, verifyDepth: 1 };
+    const [leaf, above] = certificates(good.bundle) as [Buffer, Buffer];
+    await fc.assert(
+      fc.asyncProperty(
+        fc.boolean(),
+        fc.nat(leaf.byteLength - 1),
+        fc.integer({ min: 1, max: 255 }),
+        async (first, at, flip) => {
+          const bytes = Buffer.from(first ? leaf : above);
+          bytes[at % bytes.byteLength]! ^= flip;
+          try {
+            const verdict = await judgeChain(first ? [bytes, above] : [leaf, bytes], trust);
+            return verdict.status !== 'success';
+          } catch (error) {
+            return error instanceof PkiError;
+          }
+        },
+      ),
+      { numRuns: 200 },
+    );
+    t.pass();
+  },
+);

@@ -1,11 +1,11 @@
 import { createPublicKey } from 'node:crypto';
 import { issuedRecord } from '../ceremony.ts';
-import { readCertificate, serialText } from '../certificate-reader.ts';
+import { readCertificate, serialText, parseX509 } from '../certificate-reader.ts';
 import { IssuerDatabase } from '../database.ts';
 import { parseDuration } from '../duration.ts';
 import { PkiError } from '../error.ts';
 import { readBytes } from '../files.ts';
-import { isIssuedBy, isSelfSigned, parseX509, stemOf } from '../issuer-files.ts';
+import { isIssuedBy, isSelfSigned, stemOf } from '../issuer-files.ts';
 import { type KeyKind, keyToPem, makeKey } from '../key.ts';
 import { readPrivateKey } from '../key-file.ts';
 import { lookUp } from '../ledger.ts';

@@ -1,8 +1,8 @@
-import { readCertificate, serialText } from '../certificate-reader.ts';
+import { readCertificate, serialText, parseX509 } from '../certificate-reader.ts';
 import { revocationReasons, type RevocationReason } from '../crl.ts';
 import { PkiError } from '../error.ts';
 import { exists, readBytes } from '../files.ts';
-import { isIssuedBy, type IssuerCertificate, parseX509 } from '../issuer-files.ts';
+import { isIssuedBy, type IssuerCertificate } from '../issuer-files.ts';
 import { lookUp } from '../ledger.ts';
 import { readCertificates } from '../pem.ts';
 import { nameText } from '../describe.ts';
