@@ -1,4 +1,4 @@
-import { createServer, ServerResponse, type IncomingMessage, type Server } from 'node:http';
+import { createServer, ServerResponse, type Server } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { Observer } from '../observe/observer.ts';
@@ -10,6 +10,7 @@ import { Exchange } from './full/exchange.ts';
 import { forward } from './full/forward.ts';
 import { judge, type Judgement } from './full/judgement.ts';
 import type { Decide, Lane, LaneUpstreams } from './full/lane.ts';
+import { LaneRequest } from './full/lane-request.ts';
 import { readParserFailure } from './full/parser-failure.ts';
 import { chooseProtocol, openTunnel } from './full/tunnel.ts';
 
@@ -39,14 +40,9 @@ export class FullLane {
   readonly ready: Promise<void>;
   readonly #options: FullLaneOptions;
   readonly #lane: Lane;
-  readonly #server: Server;
+  readonly #server: Server<typeof LaneRequest>;
   readonly #app: App;
   readonly #downstreams = new Map<Duplex, Downstream>();
-  readonly #exchanges = new WeakMap<IncomingMessage, Exchange>();
-  /** Upgrades that were decided on while their head was parsed. */
-  readonly #judgements = new WeakMap<IncomingMessage, Judgement>();
-  /** Upgrades that are served as ordinary requests. */
-  readonly #declined = new WeakSet<IncomingMessage>();
   #isReady = false;
   #draining = false;
   #closed = false;
@@ -66,9 +62,9 @@ export class FullLane {
     };
     this.#server = this.#createServer();
     this.#app = createApp(this.#server, {
-      onRequest: (request) => (this.#exchanges.get(request)?.decide() ?? null) !== null,
+      onRequest: (request) => (request.exchange?.decide() ?? null) !== null,
       onForward: (request) => this.#forward(request),
-      onError: (request, error) => this.#exchanges.get(request)?.fail('internal', describe(error)),
+      onError: (request, error) => request.exchange?.fail('internal', describe(error)),
     });
     this.ready = Promise.resolve(this.#app.instance.ready()).then(() => {
       this.#isReady = true;
@@ -137,8 +133,9 @@ export class FullLane {
     this.#server.close(() => {});
   }
 
-  #createServer(): Server {
+  #createServer(): Server<typeof LaneRequest> {
     const server = createServer({
+      IncomingMessage: LaneRequest,
       // All our own: the answer to a missing Host, the limits of a body's time, Connection and Keep-Alive.
       requireHostHeader: false,
       requestTimeout: 0,
@@ -179,23 +176,23 @@ export class FullLane {
     setTimeout(look, drainGraceMs).unref();
   }
 
-  #take(request: IncomingMessage, response: ServerResponse, expectsContinue: boolean): void {
+  #take(request: LaneRequest, response: ServerResponse, expectsContinue: boolean): void {
     const downstream = this.#downstreams.get(request.socket);
     if (downstream === undefined || !downstream.taking) return;
     this.#setLimits();
-    const judgement = this.#judgements.get(request);
+    const { judgement } = request;
     const exchange = new Exchange(this.#lane, downstream, request, response, {
       expectsContinue,
-      ...(judgement === undefined ? {} : { judgement }),
+      ...(judgement === null ? {} : { judgement }),
     });
-    this.#exchanges.set(request, exchange);
-    downstream.take(exchange, this.#declined.has(request));
+    request.exchange = exchange;
+    downstream.take(exchange, request.declined);
   }
 
-  #forward(request: IncomingMessage): void {
-    const exchange = this.#exchanges.get(request);
+  #forward(request: LaneRequest): void {
+    const { exchange } = request;
     const decision = exchange?.judgement.decision;
-    if (exchange === undefined || decision?.action !== 'forward') return;
+    if (exchange === null || decision?.action !== 'forward') return;
     try {
       forward(this.#lane, exchange, decision);
     } catch (error) {
@@ -207,26 +204,26 @@ export class FullLane {
    * Asked by node's parser about every head with an Upgrade. Where we decline, the parser drops whatever
    * came behind the request in the same read; so the response to it has to be the connection's last.
    */
-  #shouldUpgrade(request: IncomingMessage): boolean {
+  #shouldUpgrade(request: LaneRequest): boolean {
     const downstream = this.#downstreams.get(request.socket);
     if (downstream === undefined || !downstream.taking) return false;
     if (downstream.idle && request.method === 'GET' && request.httpVersion === '1.1') {
       const judgement = judge(this.#lane, downstream.connection, request, request.url ?? '');
-      this.#judgements.set(request, judgement);
+      request.judgement = judgement;
       const { decision, framing } = judgement;
       if (decision.action === 'forward' && framing.kind === 'none') {
         if (chooseProtocol(request.rawHeaders, decision.route.upgrade) !== null) return true;
       }
     }
-    this.#declined.add(request);
+    request.declined = true;
     return false;
   }
 
-  #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
+  #upgrade(request: LaneRequest, socket: Duplex, head: Buffer): void {
     const downstream = this.#downstreams.get(socket);
-    const judgement = this.#judgements.get(request);
+    const { judgement } = request;
     const decision = judgement?.decision;
-    if (downstream === undefined || judgement === undefined || decision?.action !== 'forward') {
+    if (downstream === undefined || judgement === null || decision?.action !== 'forward') {
       socket.destroy();
       return;
     }
@@ -237,7 +234,7 @@ export class FullLane {
     );
   }
 
-  #refuseConnect(request: IncomingMessage, socket: Duplex): void {
+  #refuseConnect(request: LaneRequest, socket: Duplex): void {
     const downstream = this.#downstreams.get(socket);
     // Behind requests that are still being answered there is no way to answer it in order.
     if (downstream === undefined || !downstream.taking || !downstream.idle) {
@@ -248,7 +245,7 @@ export class FullLane {
   }
 
   /** An exchange on a socket that the parser has let go of, with a response to answer by all the same. */
-  #detachedExchange(downstream: Downstream, request: IncomingMessage, judgement?: Judgement): Exchange {
+  #detachedExchange(downstream: Downstream, request: LaneRequest, judgement?: Judgement): Exchange {
     const response = new ServerResponse(request);
     response.shouldKeepAlive = false;
     const { socket } = downstream;

@@ -1,15 +1,16 @@
 import httpProxy from '@fastify/http-proxy';
 import Fastify, { type FastifyInstance } from 'fastify';
 import { METHODS, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { LaneRequest } from './lane-request.ts';
 
 /** What the lane does at the two places where Fastify asks it. */
 export interface AppHooks {
   /** Decides on the request. False: it is answered, and Fastify is to forget it. */
-  onRequest(request: IncomingMessage): boolean;
+  onRequest(request: LaneRequest): boolean;
   /** Forwards the request; Fastify is to forget it. */
-  onForward(request: IncomingMessage): void;
+  onForward(request: LaneRequest): void;
   /** Something in between threw. */
-  onError(request: IncomingMessage, error: unknown): void;
+  onError(request: LaneRequest, error: unknown): void;
 }
 
 export interface App {
@@ -26,9 +27,9 @@ export interface App {
  *   before our handler has the untouched stream;
  * - WebSocket: http-proxy's relay has no back-pressure; upgrades never come here.
  *
- * @param server The http.Server whose requests are routed here.
+ * @param server The http.Server whose requests are routed here; they are LaneRequests.
  */
-export function createApp(server: Server, hooks: AppHooks): App {
+export function createApp(server: Server<typeof LaneRequest>, hooks: AppHooks): App {
   let route: App['route'] | null = null;
   const instance = Fastify({
     serverFactory: (handler) => {
@@ -44,12 +45,12 @@ export function createApp(server: Server, hooks: AppHooks): App {
   });
   for (const method of METHODS) instance.addHttpMethod(method, { hasBody: false, overrideExisting: true });
   instance.addHook('onRequest', (request, reply, done) => {
-    if (hooks.onRequest(request.raw)) done();
+    if (hooks.onRequest(request.raw as LaneRequest)) done();
     else reply.hijack();
   });
   instance.setErrorHandler((error, request, reply) => {
     reply.hijack();
-    hooks.onError(request.raw, error);
+    hooks.onError(request.raw as LaneRequest, error);
   });
   instance.register(httpProxy, {
     // Never dialled: the handler below sends every request through our own dispatch.
@@ -60,7 +61,7 @@ export function createApp(server: Server, hooks: AppHooks): App {
     websocket: false,
     handler: (request, reply) => {
       reply.hijack();
-      hooks.onForward(request.raw);
+      hooks.onForward(request.raw as LaneRequest);
     },
   });
   if (route === null) throw new Error('Fastify did not ask for its server');
