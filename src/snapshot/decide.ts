@@ -86,7 +86,7 @@ function refuseVerdict(host: Host, connection: Connection, now: number): Respond
     return respond('malformed_cert', host, null, 'the certificate could not be read');
   }
   if (now > connection.identity.notAfter) {
-    return respond('expired', host, null, 'the certificate expired while the connection was open');
+    return respond('expired', host, null, 'the certificate has expired');
   }
   if (verdict.status === 'success') return null;
   if (mode === 'optional_no_ca' && verdict.untrustedOnly) return null;
