@@ -15,8 +15,13 @@ const limits: Limits = {
   handshakeTimeoutMs: 60_000,
   // nginx bounds only connections. A stalled handshake costs some 50 kB: a flood of them stays near 50 MB.
   handshakes: 1024,
+  // nginx has none: half of all, so that no one address can take everything. A NAT or a balancer in front that
+  // hides its clients is one address.
+  handshakesPerAddress: 512,
   // max-worker-connections, 16384 per worker.
   connections: 16_384,
+  // limit-connections is off there: half of all, as above.
+  connectionsPerAddress: 8192,
   // large-client-header-buffers 4 8k.
   headSize: 4 * 8 * 1024,
   // nginx bounds heads by size alone. Envoy's max_headers_count and Apache's LimitRequestFields: 100.

@@ -290,7 +290,13 @@ const Limits = Type.Object(
   {
     handshakeTimeout: Type.Optional(Duration),
     handshakes: Type.Optional(Type.Integer({ minimum: 1, description: 'Handshakes in flight at once.' })),
+    handshakesPerAddress: Type.Optional(
+      Type.Integer({ minimum: 1, description: 'Handshakes in flight of one address; of IPv6, of one /64.' }),
+    ),
     connections: Type.Optional(Type.Integer({ minimum: 1 })),
+    connectionsPerAddress: Type.Optional(
+      Type.Integer({ minimum: 1, description: 'Connections of one address; of IPv6, of one /64.' }),
+    ),
     headSize: Type.Optional(Size),
     headerCount: Type.Optional(Type.Integer({ minimum: 1, maximum: 2000 })),
     headTimeout: Type.Optional(Duration),

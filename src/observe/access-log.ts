@@ -1,5 +1,6 @@
 import { pino, type Level, type Logger } from 'pino';
 import type { Connection } from '../snapshot/connection.ts';
+import type { OverloadReason } from '../snapshot/reason.ts';
 import {
   connectionFields,
   handshakeFields,
@@ -7,9 +8,20 @@ import {
   requestFields,
   upstreamFields,
 } from './log-fields.ts';
+import { LineRate } from './line-rate.ts';
 import type { LogSink } from './log-sink.ts';
-import type { HandshakeEvent, Observer, ReloadEvent, RequestEvent, UpstreamEvent } from './observer.ts';
+import type {
+  ConnectionRefusedEvent,
+  HandshakeEvent,
+  Observer,
+  ReloadEvent,
+  RequestEvent,
+  UpstreamEvent,
+} from './observer.ts';
 import { shorten } from './shorten.ts';
+
+/** Lines in a second for each reason of overload. */
+const overloadLines = 10;
 
 /** Lines of this level and above are written; `silent`: none. */
 export type LogLevel = Level | 'silent';
@@ -23,10 +35,15 @@ export class AccessLog implements Observer {
   /** False: no lines for requests. Everything else is still written. */
   requests = true;
   readonly #logger: Logger;
+  readonly #overload: Readonly<Record<OverloadReason, LineRate>>;
   /** Loggers that carry the fields of a connection already printed; they go with their connection. */
   readonly #connections = new WeakMap<Connection, Logger>();
 
   constructor(sink: Pick<LogSink, 'write'>, level: LogLevel = 'info', now: () => number = Date.now) {
+    this.#overload = {
+      overload: new LineRate(overloadLines, now),
+      address_overload: new LineRate(overloadLines, now),
+    };
     this.#logger = pino(
       {
         level,
@@ -41,7 +58,26 @@ export class AccessLog implements Observer {
 
   handshake(event: HandshakeEvent): void {
     if (event.result === 'accepted' || !this.#logger.isLevelEnabled('warn')) return;
-    this.#logger.warn(handshakeFields(event));
+    const { reason } = event;
+    if (reason !== 'overload' && reason !== 'address_overload') {
+      this.#logger.warn(handshakeFields(event));
+      return;
+    }
+    const omitted = this.#overload[reason].pass();
+    if (omitted !== null) this.#logger.warn(handshakeFields(event, omitted));
+  }
+
+  /** On https, the failed handshake has its line. */
+  connectionRefused({ listener, reason, remoteAddress }: ConnectionRefusedEvent): void {
+    if (listener === 'https') return;
+    const omitted = this.#overload[reason].pass();
+    if (omitted === null) return;
+    this.program('warn', 'connection refused', {
+      listener,
+      reason,
+      remote_address: shorten(remoteAddress, 64),
+      omitted,
+    });
   }
 
   request(event: RequestEvent): void {

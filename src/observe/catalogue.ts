@@ -84,6 +84,11 @@ export const catalogue = Object.freeze({
     'cipher',
   ]),
   connections: counter('mtls_connections_total', 'Connections accepted.', ['listener']),
+  connectionsRefused: counter(
+    'mtls_connections_refused_total',
+    'Connections closed unread, because there were too many in all (overload) or of one address (address_overload).',
+    ['listener', 'reason'],
+  ),
   openConnections: gauge('mtls_open_connections', 'Connections open now.', ['listener']),
 
   requests: counter(

@@ -39,6 +39,7 @@ import { shorten } from './shorten.ts';
  * | `request.upgrade` | request | true for a tunnel |
  * | `request.upstream` | request | null, or `name`, `endpoint`, `tries`, `status`, `head_ms` |
  * | `handshake.result`, `.reason`, `.detail` [1024], `.duration_ms` | handshake | of a failed one |
+ * | `handshake.omitted` | handshake | of an overload: lines left out before this one, of which ten a second are written |
  * | `upstream.event` | upstream | `retry`, `ejected`, `readmitted`, `healthy`, `unhealthy` |
  * | `upstream.name`, `.endpoint`, `.detail` [512], `.for_ms` | upstream | |
  * | `reload.result`, `.version`, `.problems` (at most 20, [512] each) | reload | |
@@ -101,7 +102,11 @@ export function requestFields(event: RequestEvent): Record<string, unknown> {
   };
 }
 
-export function handshakeFields(event: HandshakeEvent): Record<string, unknown> {
+/** @param omitted Lines of the same reason that were left out before this one; null where none ever is. */
+export function handshakeFields(
+  event: HandshakeEvent,
+  omitted: number | null = null,
+): Record<string, unknown> {
   return {
     kind: 'handshake',
     connection: {
@@ -118,6 +123,7 @@ export function handshakeFields(event: HandshakeEvent): Record<string, unknown> 
       reason: event.reason,
       detail: text(event.detail, 1024),
       duration_ms: milliseconds(event.durationMs),
+      ...(omitted === null ? {} : { omitted }),
     },
   };
 }

@@ -1,13 +1,20 @@
 import { performance } from 'node:perf_hooks';
 import { Registry } from 'prom-client';
-import { policyReasons, type PolicyReason, type RefusalReason } from '../snapshot/reason.ts';
+import { overloadReasons, policyReasons, type PolicyReason, type RefusalReason } from '../snapshot/reason.ts';
 import type { Host, Route, Snapshot } from '../snapshot/snapshot.ts';
 import { CertificateSeries } from './certificate-series.ts';
 import { createFamilies, type Families } from './families.ts';
 import { addHandshakeBaseline, countHandshake } from './handshake-series.ts';
 import { HostSeries } from './host-series.ts';
 import { listenerLabel, unknown } from './labels.ts';
-import type { HandshakeEvent, Observer, ReloadEvent, RequestEvent, UpstreamEvent } from './observer.ts';
+import type {
+  ConnectionRefusedEvent,
+  HandshakeEvent,
+  Observer,
+  ReloadEvent,
+  RequestEvent,
+  UpstreamEvent,
+} from './observer.ts';
 import { createProcessMetrics } from './process-metrics.ts';
 import { policyPlace, RouteSeries } from './route-series.ts';
 import { UpstreamSeries } from './upstream-series.ts';
@@ -56,6 +63,7 @@ export class Metrics implements Observer {
     for (const listener of ['https', 'http'] as const) {
       families.connections.series({ listener });
       families.openConnections.series({ listener });
+      for (const reason of overloadReasons) families.connectionsRefused.series({ listener, reason });
     }
     for (const result of ['success', 'failure'] as const) families.reloads.series({ result });
     for (const reason of ['back_pressure', 'error'] as const) families.logLinesDropped.series({ reason });
@@ -124,6 +132,10 @@ export class Metrics implements Observer {
 
   connectionClosed(listener: string): void {
     this.#families.openConnections.series({ listener: listenerLabel(listener) }).value--;
+  }
+
+  connectionRefused({ listener, reason }: ConnectionRefusedEvent): void {
+    this.#families.connectionsRefused.series({ listener: listenerLabel(listener), reason }).value++;
   }
 
   upstream(event: UpstreamEvent): void {

@@ -34,6 +34,7 @@ export function createObserver({ metrics, log, more = [] }: ObserverParts): Obse
     request: tell((observer, event) => observer.request(event)),
     connectionOpened: tell((observer, listener) => observer.connectionOpened(listener)),
     connectionClosed: tell((observer, listener) => observer.connectionClosed(listener)),
+    connectionRefused: tell((observer, event) => observer.connectionRefused(event)),
     upstream: tell((observer, event) => observer.upstream(event)),
     reload: tell((observer, event) => observer.reload(event)),
   } satisfies Observer);

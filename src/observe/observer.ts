@@ -1,7 +1,7 @@
 import type { UpstreamRecord } from '../proxy/upstream/outbound.ts';
 import type { Connection } from '../snapshot/connection.ts';
 import type { Decision } from '../snapshot/decision.ts';
-import type { HandshakeReason, RequestReason } from '../snapshot/reason.ts';
+import type { HandshakeReason, OverloadReason, RequestReason } from '../snapshot/reason.ts';
 import type { Identity } from '../tls/identity.ts';
 
 /** Where every part of the program reports what happened. One implementation writes metrics and logs. */
@@ -10,8 +10,16 @@ export interface Observer {
   request(event: RequestEvent): void;
   connectionOpened(listener: string): void;
   connectionClosed(listener: string): void;
+  connectionRefused(event: ConnectionRefusedEvent): void;
   upstream(event: UpstreamEvent): void;
   reload(event: ReloadEvent): void;
+}
+
+/** A connection that was closed unread because a limit on connections was reached. */
+export interface ConnectionRefusedEvent {
+  readonly listener: string;
+  readonly reason: OverloadReason;
+  readonly remoteAddress: string;
 }
 
 export interface HandshakeEvent {

@@ -8,7 +8,7 @@ import { none } from '../tls/verdict.ts';
 /** What the listener needs of the rest. */
 export interface RedirectListenerDeps {
   readonly snapshot: () => Snapshot;
-  readonly observer: Pick<Observer, 'connectionOpened' | 'connectionClosed'>;
+  readonly observer: Pick<Observer, 'connectionOpened' | 'connectionClosed' | 'connectionRefused'>;
   readonly accept: (socket: Socket, connection: Connection) => void;
 }
 
@@ -20,7 +20,7 @@ export function createRedirectListener(deps: RedirectListenerDeps): Acceptor {
   return new Acceptor({
     listener: 'http',
     observer: deps.observer,
-    limit: () => deps.snapshot().limits.connections,
+    limits: () => deps.snapshot().limits,
     accept: (socket) =>
       deps.accept(
         socket,

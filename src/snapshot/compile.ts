@@ -284,7 +284,9 @@ function limits(config: Config): Limits {
   return Object.freeze({
     handshakeTimeoutMs: duration(given.handshakeTimeout, defaults.limits.handshakeTimeoutMs),
     handshakes: given.handshakes ?? defaults.limits.handshakes,
+    handshakesPerAddress: given.handshakesPerAddress ?? defaults.limits.handshakesPerAddress,
     connections: given.connections ?? defaults.limits.connections,
+    connectionsPerAddress: given.connectionsPerAddress ?? defaults.limits.connectionsPerAddress,
     headSize: given.headSize === undefined ? defaults.limits.headSize : parseSize(given.headSize),
     headerCount: given.headerCount ?? defaults.limits.headerCount,
     headTimeoutMs: duration(given.headTimeout, defaults.limits.headTimeoutMs),

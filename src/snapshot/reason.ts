@@ -107,8 +107,13 @@ export const handshakeFailures = Object.freeze([
   'timeout',
   'client_abort',
   'overload',
+  'address_overload',
 ] as const);
 export type HandshakeFailure = (typeof handshakeFailures)[number];
+
+/** A limit on all connections or handshakes was reached, or one on those of a single client address. */
+export type OverloadReason = Extract<HandshakeFailure, 'overload' | 'address_overload'>;
+export const overloadReasons: readonly OverloadReason[] = Object.freeze(['overload', 'address_overload']);
 
 /** What a handshake's `reason` label may be: `ok`, what verification said, or why it broke off. */
 export type HandshakeReason = 'ok' | 'no_certificate' | VerificationReason | HandshakeFailure;

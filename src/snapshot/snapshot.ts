@@ -147,7 +147,9 @@ export interface Health {
 export interface Limits {
   readonly handshakeTimeoutMs: number;
   readonly handshakes: number;
+  readonly handshakesPerAddress: number;
   readonly connections: number;
+  readonly connectionsPerAddress: number;
   readonly headSize: number;
   readonly headerCount: number;
   readonly headTimeoutMs: number;

@@ -1,24 +1,27 @@
 import { createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 import { listenOn } from '../listen.ts';
 import type { Observer } from '../observe/observer.ts';
-import type { ListenAddress } from '../snapshot/snapshot.ts';
+import type { OverloadReason } from '../snapshot/reason.ts';
+import type { Limits, ListenAddress } from '../snapshot/snapshot.ts';
+import { AddressCounts } from './address-counts.ts';
 
 /** What an acceptor needs of the rest. */
 export interface AcceptorDeps {
   /** The listener's name in metrics. */
   readonly listener: string;
-  readonly observer: Pick<Observer, 'connectionOpened' | 'connectionClosed'>;
-  /** Most connections open at once; the next one is closed at once, and said to `refuse`. */
-  readonly limit: () => number;
+  readonly observer: Pick<Observer, 'connectionOpened' | 'connectionClosed' | 'connectionRefused'>;
+  /** Most connections open at once, in all and of one address; the next one is closed unread, and told to `refuse`. */
+  readonly limits: () => Pick<Limits, 'connections' | 'connectionsPerAddress'>;
   readonly accept: (socket: Socket) => void;
-  readonly refuse?: (socket: Socket) => void;
+  readonly refuse?: (socket: Socket, reason: OverloadReason) => void;
 }
 
-/** Accepts TCP connections up to a limit and keeps account of them until they are closed. */
+/** Accepts TCP connections up to its limits and keeps account of them until they are closed. */
 export class Acceptor {
   readonly #deps: AcceptorDeps;
   readonly #server: Server;
   readonly #open = new Set<Socket>();
+  readonly #addresses = new AddressCounts();
 
   constructor(deps: AcceptorDeps) {
     this.#deps = deps;
@@ -49,7 +52,7 @@ export class Acceptor {
   }
 
   #accept(socket: Socket): void {
-    const { listener, observer } = this.#deps;
+    const { listener, observer, limits } = this.#deps;
     socket.on('error', () => {});
     this.#open.add(socket);
     observer.connectionOpened(listener);
@@ -57,11 +60,23 @@ export class Acceptor {
       this.#open.delete(socket);
       observer.connectionClosed(listener);
     });
-    if (this.#open.size <= this.#deps.limit()) {
-      this.#deps.accept(socket);
-      return;
-    }
-    this.#deps.refuse?.(socket);
+    if (this.#open.size > limits().connections) this.#refuse(socket, 'overload');
+    else if (!this.#count(socket, remoteAddressOf(socket))) this.#refuse(socket, 'address_overload');
+    else this.#deps.accept(socket);
+  }
+
+  /** Counts a connection under its client's address for as long as it is open; false where that one has enough. */
+  #count(socket: Socket, address: string): boolean {
+    const release = this.#addresses.take(address, this.#deps.limits().connectionsPerAddress);
+    if (release === null) return false;
+    socket.once('close', release);
+    return true;
+  }
+
+  #refuse(socket: Socket, reason: OverloadReason): void {
+    const { listener, observer, refuse } = this.#deps;
+    observer.connectionRefused({ listener, reason, remoteAddress: remoteAddressOf(socket) });
+    refuse?.(socket, reason);
     socket.destroy();
   }
 }

@@ -6,6 +6,7 @@ import { normaliseHostName } from '../snapshot/host-name.ts';
 import type { HandshakeFailure, HandshakeReason } from '../snapshot/reason.ts';
 import type { Host, ListenAddress, Snapshot } from '../snapshot/snapshot.ts';
 import { Acceptor, remoteAddressOf } from './acceptor.ts';
+import { AddressCounts } from './address-counts.ts';
 import { readClientHello } from './client-hello.ts';
 import { connectionOfHandshake } from './handshake.ts';
 import { HostServers } from './host-servers.ts';
@@ -14,7 +15,10 @@ import { passes, verdictOfAborted } from './verification.ts';
 /** What the listener needs of the rest. */
 export interface TlsListenerDeps {
   readonly snapshot: () => Snapshot;
-  readonly observer: Pick<Observer, 'handshake' | 'connectionOpened' | 'connectionClosed'>;
+  readonly observer: Pick<
+    Observer,
+    'handshake' | 'connectionOpened' | 'connectionClosed' | 'connectionRefused'
+  >;
   /** Takes over a connection whose handshake is complete. */
   readonly accept: (socket: TLSSocket, connection: Connection) => void;
   /** Takes over a connection that opened with plain HTTP, its bytes put back. */
@@ -34,6 +38,8 @@ interface Pending {
   serverName: string | null;
   serverNameMatched: boolean;
   settled: boolean;
+  /** Gives back what it takes of its address's handshakes. */
+  release: () => void;
 }
 
 const decodeErrorAlert = Buffer.from([21, 3, 3, 0, 2, 2, 50]);
@@ -44,6 +50,7 @@ export class TlsListener {
   readonly #acceptor: Acceptor;
   readonly #hosts: HostServers;
   readonly #pending = new Map<Socket, Pending>();
+  readonly #handshakes = new AddressCounts();
   readonly #now: () => number;
 
   constructor(deps: TlsListenerDeps) {
@@ -56,9 +63,16 @@ export class TlsListener {
     this.#acceptor = new Acceptor({
       listener: 'https',
       observer: deps.observer,
-      limit: () => deps.snapshot().limits.connections,
+      limits: () => deps.snapshot().limits,
       accept: (socket) => this.#accept(socket),
-      refuse: (socket) => this.#reject(this.#open(socket), 'overload', 'too many connections at once'),
+      refuse: (socket, reason) =>
+        this.#reject(
+          this.#open(socket),
+          reason,
+          reason === 'overload'
+            ? 'too many connections at once'
+            : 'too many connections of this address at once',
+        ),
     });
   }
 
@@ -101,6 +115,7 @@ export class TlsListener {
       serverName: null,
       serverNameMatched: false,
       settled: false,
+      release: () => {},
     };
   }
 
@@ -112,6 +127,13 @@ export class TlsListener {
       socket.destroy();
       return;
     }
+    const release = this.#handshakes.take(pending.remoteAddress, limits.handshakesPerAddress);
+    if (release === null) {
+      this.#reject(pending, 'address_overload', 'too many handshakes of this address at once');
+      socket.destroy();
+      return;
+    }
+    pending.release = release;
     this.#pending.set(socket, pending);
     socket.once('close', () => {
       // TLS may know better why it ended, and says so just behind this.
@@ -248,6 +270,7 @@ export class TlsListener {
     if (pending.settled) return;
     pending.settled = true;
     this.#pending.delete(pending.socket);
+    pending.release();
     this.#deps.observer.handshake({
       listener: 'https',
       host: pending.host?.id ?? null,

@@ -124,7 +124,7 @@ const cases: readonly Case[] = [
     name: 'a list where a map should be',
     change: [['limits: { headTimeout: 10s, headSize: 16k }', 'limits: [10s]']],
     problems: [
-      '42:9 /limits must be a map with handshakeTimeout, handshakes, connections, headSize, headerCount, headTimeout, bodyTimeout, keepAliveTimeout and keepAliveRequests, not a list',
+      '42:9 /limits must be a map with handshakeTimeout, handshakes, handshakesPerAddress, connections, connectionsPerAddress, headSize, headerCount, headTimeout, bodyTimeout, keepAliveTimeout and keepAliveRequests, not a list',
     ],
   },
   {

@@ -87,7 +87,9 @@ export function testSnapshot(hosts: readonly Host[], changes: Partial<Snapshot> 
     limits: {
       handshakeTimeoutMs: 1,
       handshakes: 1,
+      handshakesPerAddress: 1,
       connections: 1,
+      connectionsPerAddress: 1,
       headSize: 1,
       headerCount: 1,
       headTimeoutMs: 1,

@@ -23,6 +23,7 @@ function tellAll(observer: Observer): void {
   observer.request(requestEvent(forward(host)));
   observer.connectionOpened('https');
   observer.connectionClosed('https');
+  observer.connectionRefused({ listener: 'https', reason: 'overload', remoteAddress: '192.0.2.1' });
   observer.upstream({ kind: 'readmitted', upstream: 'backend', endpoint: '127.0.0.1:8000' });
   observer.reload({ result: 'success', version: 'x', problems: [] });
 }
@@ -49,6 +50,7 @@ void t.test('further observers hear every event, whatever another one does', (t)
     'request',
     'connectionOpened',
     'connectionClosed',
+    'connectionRefused',
     'upstream',
     'reload',
   ] as const;

@@ -91,7 +91,9 @@ const snapshot: Snapshot = {
   limits: {
     handshakeTimeoutMs: 1,
     handshakes: 1,
+    handshakesPerAddress: 1,
     connections: 1,
+    connectionsPerAddress: 1,
     headSize: 1,
     headerCount: 1,
     headTimeoutMs: 1,

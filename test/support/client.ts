@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { connect as connectTcp, type Socket } from 'node:net';
+import { connect as connectTcp, type Socket, type TcpNetConnectOpts } from 'node:net';
 import { connect as connectTls, type ConnectionOptions, type TLSSocket } from 'node:tls';
 
 /** A client certificate as the PKI of the tests issues it. */
@@ -15,7 +15,7 @@ export interface ClientOptions {
   /** SNI; none by default. */
   readonly serverName?: string;
   readonly version?: 'TLSv1.2' | 'TLSv1.3';
-  readonly tls?: ConnectionOptions;
+  readonly tls?: ConnectionOptions & Pick<TcpNetConnectOpts, 'localAddress'>;
 }
 
 export interface RawAnswer {

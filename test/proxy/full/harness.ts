@@ -36,7 +36,9 @@ export const connection: Connection = Object.freeze({
 export const limits: Limits = Object.freeze({
   handshakeTimeoutMs: 10_000,
   handshakes: 1000,
+  handshakesPerAddress: 1000,
   connections: 10_000,
+  connectionsPerAddress: 10_000,
   headSize: 32 * 1024,
   headerCount: 200,
   headTimeoutMs: 60_000,
@@ -105,6 +107,7 @@ export class LaneUnderTest {
       },
       connectionOpened(): void {},
       connectionClosed(): void {},
+      connectionRefused(): void {},
       upstream(): void {},
       reload(): void {},
     };

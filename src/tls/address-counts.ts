@@ -1,0 +1,47 @@
+import { parseIpAddress } from './ip-address.ts';
+
+/**
+ * How much each client address has of something: connections, handshakes in flight. An address is in the table
+ * only while it has one, so the table is never longer than what is counted, which has a limit of its own.
+ */
+export class AddressCounts {
+  readonly #counts = new Map<string, number>();
+
+  /** Addresses that have any now. */
+  get size(): number {
+    return this.#counts.size;
+  }
+
+  /**
+   * Takes one for an address, unless it has `limit` of them already: then null. What comes back gives it back;
+   * called twice it does nothing more.
+   */
+  take(address: string, limit: number): (() => void) | null {
+    const key = addressKey(address);
+    const count = this.#counts.get(key) ?? 0;
+    if (count >= limit) return null;
+    this.#counts.set(key, count + 1);
+    let held = true;
+    return () => {
+      if (!held) return;
+      held = false;
+      const left = this.#counts.get(key)! - 1;
+      if (left === 0) this.#counts.delete(key);
+      else this.#counts.set(key, left);
+    };
+  }
+}
+
+/**
+ * What counts as one client: an IPv4 address, mapped into IPv6 or not; of IPv6 the first 64 bits, since the rest
+ * is the client's own to choose (RFC 6177). Text that is no address is one client with all other such text.
+ */
+export function addressKey(address: string): string {
+  // RFC 4007 §11: the zone of a link-local address.
+  const octets = parseIpAddress(address.split('%', 1)[0]!);
+  if (octets === null) return '';
+  if (octets.length === 4) return octets.join('.');
+  const mapped =
+    octets.subarray(0, 10).every((octet) => octet === 0) && octets[10] === 255 && octets[11] === 255;
+  return mapped ? octets.subarray(12).join('.') : Buffer.from(octets.subarray(0, 8)).toString('hex');
+}
