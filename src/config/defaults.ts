@@ -63,6 +63,9 @@ export const defaults = deepFreeze({
   admin: { address: '127.0.0.1', port: 9090 },
   /** ssl-protocols TLSv1.2 TLSv1.3. */
   minVersion: 'TLSv1.2',
+  /** nginx's default server answers for every name, and for none. */
+  unknownServerName: 'default',
+  absentServerName: 'default',
   /** auth-tls-verify-depth 1. */
   verifyDepth: 1,
   /** Kubernetes' Prefix: by path segment. */

@@ -307,6 +307,13 @@ const Limits = Type.Object(
   strict,
 );
 
+/** What becomes of a ClientHello whose server name leads to no host. */
+export const StandIn = Type.Union([Type.Literal('default'), Type.Literal('refuse')], {
+  description:
+    'default: the default host stands in. refuse: the alert unrecognized_name, before any handshake.',
+});
+export type StandIn = Static<typeof StandIn>;
+
 const ConfigSchema = Type.Object(
   {
     listeners: Type.Object(
@@ -315,7 +322,18 @@ const ConfigSchema = Type.Object(
     ),
     tls: Type.Optional(
       Type.Object(
-        { minVersion: Type.Optional(Type.Union([Type.Literal('TLSv1.2'), Type.Literal('TLSv1.3')])) },
+        {
+          minVersion: Type.Optional(Type.Union([Type.Literal('TLSv1.2'), Type.Literal('TLSv1.3')])),
+          defaultHost: Type.Optional(
+            Type.String({
+              minLength: 1,
+              description:
+                'One of the names of the host that stands in where no server name leads to one. Without: the strictest host.',
+            }),
+          ),
+          unknownServerName: Type.Optional(StandIn),
+          absentServerName: Type.Optional(StandIn),
+        },
         strict,
       ),
     ),

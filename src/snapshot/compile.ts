@@ -72,13 +72,17 @@ class Compiler {
         names.add(name);
       }
     }
-    const defaultHost = strictest(hosts);
+    const defaultHost = this.#defaultHost(config.tls?.defaultHost, hosts);
     return Object.freeze({
       version: digest(JSON.stringify(config), ...[...this.#material].flat()),
       listeners: listeners(config),
       minVersion: config.tls?.minVersion ?? defaults.minVersion,
       hosts: createHostTable(hosts),
       defaultHost,
+      standIn: Object.freeze({
+        unknown: config.tls?.unknownServerName ?? defaults.unknownServerName,
+        absent: config.tls?.absentServerName ?? defaults.absentServerName,
+      }),
       upstreams,
       identityHeaderNames: identityHeaderNames(hosts),
       limits: limits(config),
@@ -114,6 +118,15 @@ class Compiler {
       routes: createRouteTable(routes),
       judgesPaths,
     });
+  }
+
+  #defaultHost(name: string | undefined, hosts: readonly Host[]): Host {
+    if (name === undefined) return strictest(hosts);
+    const path = '/tls/defaultHost';
+    const normal = this.#name(name, path);
+    const host = hosts.find(({ names }) => names.includes(normal));
+    if (host === undefined) this.#problem(path, `no host has the name ${name}`);
+    return host ?? strictest(hosts);
   }
 
   #name(name: string, path: string): string {

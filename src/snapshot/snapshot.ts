@@ -1,4 +1,4 @@
-import type { ClientAuthMode, Dialect } from '../config/schema.ts';
+import type { ClientAuthMode, Dialect, StandIn } from '../config/schema.ts';
 import type { Policy } from '../policy/policy.ts';
 import type { HostTable } from './host-table.ts';
 import type { RouteTable } from './route-table.ts';
@@ -10,8 +10,10 @@ export interface Snapshot {
   readonly listeners: Listeners;
   readonly minVersion: 'TLSv1.2' | 'TLSv1.3';
   readonly hosts: HostTable;
-  /** Serves connections whose server name is absent or unknown: the strictest host there is. */
+  /** Stands in where a server name leads to no host: the one that is configured, else the strictest there is. */
   readonly defaultHost: Host;
+  /** Whether the default host stands in for an unknown server name, and for none, or the connection is refused. */
+  readonly standIn: { readonly unknown: StandIn; readonly absent: StandIn };
   readonly upstreams: ReadonlyMap<string, Upstream>;
   /**
    * Header names that only we may set, lower case, `_` written as `-`: those of every dialect and of every

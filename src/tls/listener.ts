@@ -42,7 +42,11 @@ interface Pending {
   release: () => void;
 }
 
-const decodeErrorAlert = Buffer.from([21, 3, 3, 0, 2, 2, 50]);
+/** Fatal alerts, each a whole record (RFC 8446 §6, RFC 6066 §3 for unrecognized_name). */
+const alerts = {
+  decodeError: Buffer.from([21, 3, 3, 0, 2, 2, 50]),
+  unrecognizedName: Buffer.from([21, 3, 3, 0, 2, 2, 112]),
+} as const;
 
 /** Accepts TCP, reads the ClientHello, runs the handshake of its host, and hands over what comes of it. */
 export class TlsListener {
@@ -174,15 +178,13 @@ export class TlsListener {
       socket.pause();
       switch (result.status) {
         case 'hello':
-          socket.unshift(bytes);
-          this.#startHandshake(pending, result.hello.serverName);
+          this.#startHandshake(pending, result.hello.serverName, bytes);
           return;
         case 'not_tls':
           this.#plain(pending, bytes);
           return;
         case 'malformed':
-          this.#reject(pending, 'protocol', result.detail);
-          socket.end(decodeErrorAlert, () => socket.destroy());
+          this.#refuse(pending, 'protocol', result.detail, alerts.decodeError);
           return;
       }
     };
@@ -190,13 +192,22 @@ export class TlsListener {
     socket.once('close', stop);
   }
 
-  #startHandshake(pending: Pending, serverName: string | null): void {
+  #startHandshake(pending: Pending, serverName: string | null, bytes: Buffer): void {
     const snapshot = this.#deps.snapshot();
     const name = serverName === null ? null : normaliseHostName(serverName);
     const named = name === null ? null : snapshot.hosts.find(name);
     pending.serverName = serverName;
+    if (named === null && serverName === null && snapshot.standIn.absent === 'refuse') {
+      this.#refuse(pending, 'no_sni', 'the client named no server', alerts.unrecognizedName);
+      return;
+    }
+    if (named === null && serverName !== null && snapshot.standIn.unknown === 'refuse') {
+      this.#refuse(pending, 'unknown_sni', 'no host has this server name', alerts.unrecognizedName);
+      return;
+    }
     pending.host = named ?? snapshot.defaultHost;
     pending.serverNameMatched = named !== null;
+    pending.socket.unshift(bytes);
     this.#hosts.accept(pending.socket, pending.host.id);
   }
 
@@ -255,6 +266,13 @@ export class TlsListener {
       else this.#reject(pending, failureOf(error), `${error.code ?? 'error'}: ${firstLine(error.message)}`);
     }
     socket.destroy();
+  }
+
+  /** Refuses with an alert, before any handshake. */
+  #refuse(pending: Pending, reason: HandshakeFailure, detail: string, alert: Buffer): void {
+    const { socket } = pending;
+    this.#reject(pending, reason, detail);
+    socket.end(alert, () => socket.destroy());
   }
 
   #reject(pending: Pending, reason: HandshakeFailure | 'no_certificate', detail: string): void {

@@ -3,6 +3,35 @@ import { type Case, checkCases, problemsOf, valid } from './fixture.ts';
 
 const cases: readonly Case[] = [
   {
+    name: 'a default host that there is not',
+    change: [['accessLog: false', 'tls: { defaultHost: publik.example.com }']],
+    problems: [
+      '44:21 /tls/defaultHost no host has the name `publik.example.com`, did you mean `public.example.com`?',
+    ],
+  },
+  {
+    name: 'a default host by a name that only a wildcard covers, or that is none',
+    change: [['accessLog: false', 'tls: { defaultHost: x.b.example.com }']],
+    problems: ['44:21 /tls/defaultHost …'],
+  },
+  {
+    name: 'a default host by a URL',
+    change: [['accessLog: false', 'tls: { defaultHost: https://public.example.com }']],
+    problems: ['44:21 /tls/defaultHost `https://public.example.com` is a URL: write its host name alone'],
+  },
+  {
+    name: 'a default host that nothing leads to',
+    change: [
+      [
+        'accessLog: false',
+        'tls: { defaultHost: PUBLIC.example.com, unknownServerName: refuse, absentServerName: refuse }',
+      ],
+    ],
+    problems: [
+      '44:21 /tls/defaultHost warning: unused: unknownServerName and absentServerName refuse whoever it could stand in for',
+    ],
+  },
+  {
     name: 'an upstream that is not there',
     change: [['upstream: tls', 'upstream: tsl']],
     problems: [

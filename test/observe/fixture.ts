@@ -82,6 +82,7 @@ export function testSnapshot(hosts: readonly Host[], changes: Partial<Snapshot> 
     minVersion: 'TLSv1.2',
     hosts: createHostTable(hosts),
     defaultHost: hosts[0]!,
+    standIn: { unknown: 'default', absent: 'default' },
     upstreams: new Map([['backend', testUpstream('backend', ['127.0.0.1:8000'])]]),
     identityHeaderNames: new Set(),
     limits: {

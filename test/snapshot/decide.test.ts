@@ -86,6 +86,7 @@ const snapshot: Snapshot = {
   minVersion: 'TLSv1.2',
   hosts: createHostTable(hosts),
   defaultHost: hosts[0]!,
+  standIn: { unknown: 'default', absent: 'default' },
   upstreams: new Map(),
   identityHeaderNames: new Set(),
   limits: {

@@ -1,7 +1,7 @@
 import { normaliseHostName } from '../../snapshot/host-name.ts';
-import { error, type Finding, pointer } from '../problem.ts';
+import { error, type Finding, pointer, warning } from '../problem.ts';
 import type { Config } from '../schema.ts';
-import { quote } from '../text.ts';
+import { didYouMean, quote } from '../text.ts';
 
 /** Every name is one, in one of the forms there are, and leads to one host. */
 export function checkNames(config: Config): Finding[] {
@@ -21,7 +21,30 @@ export function checkNames(config: Config): Finding[] {
         findings.push(error(path, `${quote(name)} stands at ${earlier} already: a name leads to one host`));
     }
   }
-  return findings;
+  return [...findings, ...defaultHostFindings(config, places)];
+}
+
+/** @param places Normalised names, to where they stand. */
+function defaultHostFindings({ tls }: Config, places: ReadonlyMap<string, string>): Finding[] {
+  const name = tls?.defaultHost;
+  if (name === undefined) return [];
+  const normal = normaliseConfigName(name);
+  if (normal === null) return [error('/tls/defaultHost', nameProblem(name))];
+  if (!places.has(normal)) {
+    return [
+      error(
+        '/tls/defaultHost',
+        `no host has the name ${quote(name)}${didYouMean(normal, [...places.keys()])}`,
+      ),
+    ];
+  }
+  if (tls?.unknownServerName !== 'refuse' || tls.absentServerName !== 'refuse') return [];
+  return [
+    warning(
+      '/tls/defaultHost',
+      'unused: unknownServerName and absentServerName refuse whoever it could stand in for',
+    ),
+  ];
 }
 
 /** The one spelling of a host's name in the configuration, `*.` in front of a wildcard's; null where it is none. */

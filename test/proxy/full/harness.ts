@@ -194,6 +194,7 @@ function snapshotOf(host: Host, options: LaneOptions): Snapshot {
     minVersion: 'TLSv1.2',
     hosts: createHostTable([host]),
     defaultHost: host,
+    standIn: { unknown: 'default', absent: 'default' },
     upstreams: new Map([['origin', upstream]]),
     identityHeaderNames: new Set(['ssl-client-verify', 'ssl-client-subject-dn', 'client-cert']),
     limits: { ...limits, ...options.limits },
