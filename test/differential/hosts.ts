@@ -1,0 +1,188 @@
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { ClientAuthMode, HostConfig } from '../../src/config/schema.ts';
+import type { PartialConfig } from '../support/proxy.ts';
+
+/** One virtual host, told once; both configurations are written from it. */
+export interface HostSpec {
+  /** A name, or `*.…`. */
+  readonly name: string;
+  /** Files by name; `verify` in nginx's words. Without: a host whose Ingress has no auth-tls annotations. */
+  readonly clientAuth?: {
+    readonly verify: 'on' | 'optional' | 'optional_no_ca' | 'off';
+    readonly ca: string;
+    readonly crl?: string;
+  };
+  /** auth-tls-match-cn is `CN=` and this; letters and digits only. */
+  readonly matchCn?: string;
+  /** auth-tls-pass-certificate-to-upstream. */
+  readonly passCertificate?: boolean;
+}
+
+export type Files = Readonly<Record<string, string>>;
+
+const modes: Readonly<Record<NonNullable<HostSpec['clientAuth']>['verify'], ClientAuthMode>> = {
+  on: 'require',
+  optional: 'optional',
+  optional_no_ca: 'optional_no_ca',
+  off: 'off',
+};
+
+/** Our configuration for the hosts. `server.pem` and `server.key` are every host's. */
+export function ourConfig(hosts: readonly HostSpec[], endpoint: string): PartialConfig {
+  return { hosts: hosts.map(ourHost), upstreams: { backend: { endpoints: [endpoint] } } };
+}
+
+function ourHost({ name, clientAuth, matchCn, passCertificate }: HostSpec): HostConfig {
+  const mode = modes[clientAuth?.verify ?? 'off'];
+  return {
+    names: [name],
+    certificate: { cert: 'server.pem', key: 'server.key' },
+    ...(clientAuth === undefined || mode === 'off'
+      ? {}
+      : {
+          clientAuth: {
+            mode,
+            ca: clientAuth.ca,
+            ...(clientAuth.crl === undefined ? {} : { crl: clientAuth.crl }),
+          },
+        }),
+    ...(matchCn === undefined ? {} : { policy: { cn: matchCn } }),
+    ...(passCertificate === true ? { identityHeaders: { certificate: true } } : {}),
+    routes: [{ path: '/', upstream: 'backend' }],
+  };
+}
+
+/** Where one nginx listens, and the host that answers there for unknown names; null: ingress-nginx's `_`. */
+export interface NginxListen {
+  readonly port: number;
+  readonly defaultHost: string | null;
+}
+
+/**
+ * Writes nginx.conf and the files it names into `dir`, with the directives of ingress-nginx's template
+ * (auth-tls and the locations' proxy_set_header) for every host; returns the file's path.
+ */
+export function writeNginxConfig(
+  dir: string,
+  hosts: readonly HostSpec[],
+  files: Files,
+  endpoint: string,
+  listens: readonly NginxListen[],
+): string {
+  for (const [name, text] of Object.entries(files)) writeFileSync(join(dir, name), text, { mode: 0o600 });
+  const servers = hosts.map((host) => server(host, endpoint, listens)).join('');
+  const file = join(dir, 'nginx.conf');
+  writeFileSync(file, main(dir, servers + catchAll(listens)));
+  return file;
+}
+
+function main(dir: string, servers: string): string {
+  return `daemon off;
+master_process off;
+pid ${dir}/nginx.pid;
+error_log stderr notice;
+events { worker_connections 1024; }
+http {
+  access_log off;
+  client_body_temp_path ${dir}/body;
+  proxy_temp_path ${dir}/proxy;
+  fastcgi_temp_path ${dir}/fastcgi;
+  uwsgi_temp_path ${dir}/uwsgi;
+  scgi_temp_path ${dir}/scgi;
+  server_tokens off;
+  keepalive_timeout 75s;
+  keepalive_requests 1000;
+  client_header_buffer_size 1k;
+  large_client_header_buffers 4 8k;
+  underscores_in_headers off;
+  ignore_invalid_headers on;
+  server_name_in_redirect off;
+  server_names_hash_bucket_size 128;
+  default_type text/html;
+  ssl_protocols TLSv1.2 TLSv1.3;
+  ssl_early_data off;
+  ssl_session_cache shared:SSL:10m;
+  ssl_session_timeout 10m;
+  ssl_session_tickets off;
+  ssl_certificate ${dir}/server.pem;
+  ssl_certificate_key ${dir}/server.key;
+  map $http_x_request_id $req_id { default $http_x_request_id; "" $request_id; }
+  map $http_upgrade $connection_upgrade { default upgrade; '' ''; }
+${servers}}
+`;
+}
+
+function server(host: HostSpec, endpoint: string, listens: readonly NginxListen[]): string {
+  const { name, clientAuth, matchCn, passCertificate } = host;
+  const lines = listens.map(
+    ({ port, defaultHost }) =>
+      `listen 127.0.0.1:${port}${defaultHost === name ? ' default_server' : ''} ssl;`,
+  );
+  lines.push(`server_name ${name};`);
+  if (clientAuth !== undefined) {
+    lines.push(`ssl_client_certificate ${clientAuth.ca};`);
+    if (clientAuth.crl !== undefined) lines.push(`ssl_crl ${clientAuth.crl};`);
+    lines.push(`ssl_verify_client ${clientAuth.verify};`, 'ssl_verify_depth 1;');
+  }
+  if (matchCn !== undefined) {
+    lines.push(
+      `if ( $ssl_client_s_dn !~ "CN=${matchCn}" ) { return 403 "client certificate unauthorized"; }`,
+    );
+  }
+  const identity =
+    clientAuth === undefined
+      ? []
+      : [
+          'ssl-client-verify $ssl_client_verify',
+          'ssl-client-subject-dn $ssl_client_s_dn',
+          'ssl-client-issuer-dn $ssl_client_i_dn',
+          ...(passCertificate === true ? ['ssl-client-cert $ssl_client_escaped_cert'] : []),
+        ];
+  const headers = [
+    // The template's $best_http_host, $pass_access_scheme and $pass_port; 443 is where a controller listens.
+    'Host $http_host',
+    ...identity,
+    'Upgrade $http_upgrade',
+    'Connection $connection_upgrade',
+    'X-Request-ID $req_id',
+    'X-Real-IP $remote_addr',
+    'X-Forwarded-For $remote_addr',
+    'X-Forwarded-Host $http_host',
+    'X-Forwarded-Port 443',
+    'X-Forwarded-Proto $scheme',
+    'X-Forwarded-Scheme $scheme',
+    'X-Scheme $scheme',
+    'X-Original-Forwarded-For $http_x_forwarded_for',
+    'X-Original-Forwarded-Host $http_x_forwarded_host',
+    'Proxy ""',
+  ];
+  const location = [
+    'client_max_body_size 1m;',
+    ...headers.map((header) => `proxy_set_header ${header};`),
+    'proxy_http_version 1.1;',
+    'proxy_buffering off;',
+    // Only the recording backend's answers are larger than the template's 4k.
+    'proxy_buffer_size 16k;',
+    'proxy_buffers 8 16k;',
+    'proxy_request_buffering on;',
+    'proxy_redirect off;',
+    'proxy_next_upstream off;',
+    `proxy_pass http://${endpoint};`,
+  ];
+  return block('server', [...lines, block('location /', location)]);
+}
+
+/** The template's server `_`: no client certificates, and the default backend's 404. */
+function catchAll(listens: readonly NginxListen[]): string {
+  const lines = listens
+    .filter(({ defaultHost }) => defaultHost === null)
+    .map(({ port }) => `listen 127.0.0.1:${port} default_server ssl;`);
+  return lines.length === 0
+    ? ''
+    : block('server', [...lines, 'server_name _;', block('location /', ['return 404;'])]);
+}
+
+function block(head: string, lines: readonly string[]): string {
+  return `${head} {\n${lines.map((line) => `  ${line}\n`).join('')}}\n`;
+}

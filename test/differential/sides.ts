@@ -1,0 +1,98 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { createServer, type AddressInfo } from 'node:net';
+import { createInterface } from 'node:readline';
+import type { Test } from 'tap';
+import { startBackend, startProxy, type Backend } from '../support/proxy.ts';
+import { ourConfig, writeNginxConfig, type Files, type HostSpec } from './hosts.ts';
+
+export interface Sides {
+  /** nginx where an unknown name finds the template's catch-all server. */
+  readonly nginx: number;
+  /** nginx where an unknown name finds the first host. */
+  readonly nginxFirst: number;
+  readonly ours: number;
+  readonly backend: Backend;
+}
+
+/** What the backend saw of one request; it tells it in its answer. */
+export interface Upstream {
+  readonly request: string;
+  readonly rawHeaders: readonly string[];
+  readonly body: string;
+}
+
+/** nginx and our whole program, for the same hosts, before the same backend. */
+export async function startSides(t: Test, hosts: readonly HostSpec[], files: Files): Promise<Sides> {
+  const backend = await startBackend(t, (request, response) => {
+    const chunks: Buffer[] = [];
+    request.on('data', (chunk: Buffer) => chunks.push(chunk));
+    request.on('end', () => {
+      const body = Buffer.concat(chunks).toString('latin1');
+      const upstream: Upstream = {
+        request: `${request.method} ${request.url} HTTP/${request.httpVersion}`,
+        rawHeaders: request.rawHeaders,
+        body: body.length > 100 ? `${body.length} bytes` : body,
+      };
+      const text = JSON.stringify(upstream);
+      response.setHeader('x-upstream', request.method === 'HEAD' ? Buffer.from(text).toString('base64') : '');
+      response.end(text);
+    });
+  });
+  const [nginx, nginxFirst] = await startNginx(t, hosts, files, backend.endpoint);
+  const proxy = await startProxy(t, ourConfig(hosts, backend.endpoint), files);
+  return { nginx, nginxFirst, ours: proxy.port, backend };
+}
+
+/** nginx's ports. It cannot pick them itself, so where another program was quicker it is started again. */
+async function startNginx(
+  t: Test,
+  hosts: readonly HostSpec[],
+  files: Files,
+  endpoint: string,
+): Promise<[number, number]> {
+  const dir = t.testdir({});
+  for (let tries = 3; ; tries--) {
+    const ports: [number, number] = [await freePort(), await freePort()];
+    const file = writeNginxConfig(dir, hosts, files, endpoint, [
+      { port: ports[0], defaultHost: null },
+      { port: ports[1], defaultHost: hosts[0]!.name },
+    ]);
+    const child = spawn('nginx', ['-p', dir, '-e', 'stderr', '-c', file], {
+      stdio: ['ignore', 'ignore', 'pipe'],
+    });
+    const spawned = once(child, 'spawn');
+    const exited = once(child, 'exit').catch(() => {});
+    await spawned;
+    const said: string[] = [];
+    // It names its operating system when it has bound its ports.
+    const listens = await new Promise<boolean>((resolve) => {
+      createInterface({ input: child.stderr })
+        .on('line', (line) => {
+          if (said.length < 100) said.push(line);
+          if (line.includes('] ') && line.includes(': OS: ')) resolve(true);
+        })
+        .on('close', () => resolve(false));
+    });
+    if (listens) {
+      t.teardown(async () => {
+        child.kill('SIGKILL');
+        await exited;
+      });
+      return ports;
+    }
+    await exited;
+    if (tries === 1 || !said.join('\n').includes('Address already in use')) {
+      throw new Error(`nginx does not start:\n${said.join('\n')}`);
+    }
+  }
+}
+
+async function freePort(): Promise<number> {
+  const probe = createServer().listen(0, '127.0.0.1');
+  await once(probe, 'listening');
+  const { port } = probe.address() as AddressInfo;
+  probe.close();
+  await once(probe, 'close');
+  return port;
+}
