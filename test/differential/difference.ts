@@ -59,6 +59,10 @@ export function judge(t: Test, compared: readonly Compared[], differences: reado
   for (const one of compared) {
     const unlisted = one.divergences.filter((divergence) => !isIntended(differences, one, divergence));
     t.same(unlisted, [], one.client.title);
+    // Two sides that both say nothing agree on nothing: the case itself is broken.
+    const silent = /^(?:handshake failed|closed|0 no answer)/;
+    const speaks = [one.nginx, one.ours].some(({ outcome = '' }) => !silent.test(outcome));
+    if (!speaks) t.fail(`${one.client.title}: neither side answers: ${one.nginx['outcome']}`);
   }
   for (const difference of differences) {
     const named = compared.filter((one) => names(difference, one));
