@@ -63,6 +63,8 @@ export const defaults = deepFreeze({
   admin: { address: '127.0.0.1', port: 9090 },
   /** ssl-protocols TLSv1.2 TLSv1.3. */
   minVersion: 'TLSv1.2',
+  /** ssl-session-tickets is false there, but ssl-session-cache is on: sessions are resumed. */
+  sessionTickets: true,
   /** nginx's default server answers for every name, and for none. */
   unknownServerName: 'default',
   absentServerName: 'default',

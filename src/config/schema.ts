@@ -324,6 +324,12 @@ const ConfigSchema = Type.Object(
       Type.Object(
         {
           minVersion: Type.Optional(Type.Union([Type.Literal('TLSv1.2'), Type.Literal('TLSv1.3')])),
+          sessionTickets: Type.Optional(
+            Type.Boolean({
+              description:
+                'Let clients resume their sessions, for ten minutes and at the same host. Default true.',
+            }),
+          ),
           defaultHost: Type.Optional(
             Type.String({
               minLength: 1,

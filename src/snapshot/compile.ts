@@ -77,6 +77,7 @@ class Compiler {
       version: digest(JSON.stringify(config), ...[...this.#material].flat()),
       listeners: listeners(config),
       minVersion: config.tls?.minVersion ?? defaults.minVersion,
+      sessionTickets: config.tls?.sessionTickets ?? defaults.sessionTickets,
       hosts: createHostTable(hosts),
       defaultHost,
       standIn: Object.freeze({

@@ -9,6 +9,8 @@ export interface Snapshot {
   readonly version: string;
   readonly listeners: Listeners;
   readonly minVersion: 'TLSv1.2' | 'TLSv1.3';
+  /** Sessions may be resumed. */
+  readonly sessionTickets: boolean;
   readonly hosts: HostTable;
   /** Stands in where a server name leads to no host: the one that is configured, else the strictest there is. */
   readonly defaultHost: Host;

@@ -8,8 +8,9 @@ import type { Host, ListenAddress, Snapshot } from '../snapshot/snapshot.ts';
 import { Acceptor, remoteAddressOf } from './acceptor.ts';
 import { AddressCounts } from './address-counts.ts';
 import { readClientHello } from './client-hello.ts';
-import { connectionOfHandshake } from './handshake.ts';
-import { HostServers } from './host-servers.ts';
+import { connectionOfHandshake, serverNameHolds, unknownProof } from './handshake.ts';
+import { type HandshakeHandlers, HostServers } from './host-servers.ts';
+import { ProofMemory } from './proof-memory.ts';
 import { passes, verdictOfAborted } from './verification.ts';
 
 /** What the listener needs of the rest. */
@@ -55,15 +56,19 @@ export class TlsListener {
   readonly #hosts: HostServers;
   readonly #pending = new Map<Socket, Pending>();
   readonly #handshakes = new AddressCounts();
+  readonly #proofs = new ProofMemory();
   readonly #now: () => number;
 
   constructor(deps: TlsListenerDeps) {
     this.#deps = deps;
     this.#now = deps.now ?? Date.now;
-    this.#hosts = new HostServers({
-      secure: (socket) => this.#secure(socket),
-      failed: (error, socket) => this.#failed(error, socket),
-    });
+    this.#hosts = new HostServers(
+      {
+        secure: (...finished) => this.#secure(...finished),
+        failed: (error, socket) => this.#failed(error, socket),
+      },
+      this.#now,
+    );
     this.#acceptor = new Acceptor({
       listener: 'https',
       observer: deps.observer,
@@ -220,7 +225,7 @@ export class TlsListener {
     } else pending.socket.destroy();
   }
 
-  #secure(socket: TLSSocket): void {
+  #secure(...[socket, trust, renewTickets]: Parameters<HandshakeHandlers['secure']>): void {
     socket.on('error', () => {});
     const pending = this.#pendingOf(socket);
     if (pending === null || pending.host === null || pending.settled) {
@@ -228,14 +233,15 @@ export class TlsListener {
       return;
     }
     const { host } = pending;
-    // OpenSSL must have read the same name that chose the host (a second ClientHello could bring another).
-    if ((socket.servername || null) !== pending.serverName) {
+    if (!serverNameHolds(socket, pending.serverName)) {
       this.#reject(pending, 'protocol', 'the server name changed during the handshake');
       socket.destroy();
       return;
     }
-    const connection = connectionOfHandshake(socket, host, pending);
+    const judging = { trust, proofs: this.#proofs, now: this.#now() };
+    const connection = connectionOfHandshake(socket, host, pending, judging);
     const { verdict } = connection;
+    if (verdict === unknownProof) renewTickets();
     const accepted = passes(host.clientAuth.mode, verdict);
     const reason: HandshakeReason =
       verdict.status === 'failed'

@@ -1,11 +1,17 @@
+import type { X509Certificate } from 'node:crypto';
 import type { TLSSocket } from 'node:tls';
 import type { ClientAuthMode } from '../config/schema.ts';
-import type { ClientAuth } from '../snapshot/snapshot.ts';
+import type { ChainProof } from './chain-proof.ts';
 import { verdictOf, type Verdict, type VerdictFailed } from './verdict.ts';
 
 /** What OpenSSL said of the client's certificate, read off a socket whose handshake is over. */
-export function verdictOfSocket(socket: TLSSocket, requested: boolean): Verdict {
-  return verdict(socket, requested, socket.getPeerX509Certificate() !== undefined, errorText(socket));
+export function verdictOfSocket(
+  socket: TLSSocket,
+  requested: boolean,
+  certificate = socket.getPeerX509Certificate(),
+): Verdict {
+  const words = certificate === undefined ? null : errorText(socket);
+  return verdict(socket, requested, certificate !== undefined, words);
 }
 
 /**
@@ -36,7 +42,8 @@ function verdict(
 /**
  * OpenSSL's own words for the error. Node's public code is `UNSPECIFIED` for many (a weak key, a name
  * constraint); only the handle has them. Without, the reason is `other`: still a failure, told less well.
- * Asked of a handle whose handshake was aborted, it crashes Node 26 (measured): there it is never asked.
+ * Where a handshake broke off, or no certificate is there, the question crashes Node 26 (measured): it is asked
+ * only of a finished handshake with a certificate.
  */
 function errorText(socket: TLSSocket): string | null {
   if (socket.destroyed) return null;
@@ -60,25 +67,27 @@ export function passes(mode: ClientAuthMode, verdict: Verdict): boolean {
 }
 
 /**
- * Counts the intermediates of the chain that OpenSSL built and refuses more than `verifyDepth` of them.
- * nginx's ssl_verify_depth, which Node does not offer: since OpenSSL 1.1 it counts neither leaf nor anchor.
- * A chain that cannot be followed to its anchor is refused as well (Node 24 hides intermediates).
+ * The certificates that the client sent, its own first, at most `limit`. Empty: none. A resumed session has
+ * the client's own alone (Node 26), and Node 24 hides the others always.
  */
-export function refuseDeepChain(socket: TLSSocket, clientAuth: ClientAuth): VerdictFailed | null {
-  let certificates = 1;
-  let certificate = socket.getPeerCertificate(true);
-  const limit = clientAuth.verifyDepth + 2;
-  while (certificates <= limit) {
-    const issuer = certificate.issuerCertificate as typeof certificate | undefined;
-    if (issuer === undefined)
-      return tooLong('the chain cannot be followed to a trust anchor on this runtime');
-    if (issuer === certificate || issuer.fingerprint256 === certificate.fingerprint256) {
-      return null;
-    }
-    certificates++;
-    certificate = issuer;
+export function sentCertificates(socket: TLSSocket, limit = 100): X509Certificate[] {
+  const certificates: X509Certificate[] = [];
+  let certificate = socket.getPeerX509Certificate();
+  while (certificate !== undefined && certificates.length < limit) {
+    certificates.push(certificate);
+    certificate = certificate.issuerCertificate;
   }
-  return tooLong('certificate chain too long');
+  return certificates;
+}
+
+/**
+ * Refuses more than `verifyDepth` intermediates between certificate and anchor: nginx's ssl_verify_depth, which
+ * Node does not offer; since OpenSSL 1.1 it counts neither leaf nor anchor. A chain that cannot be proven, by the
+ * certificates that the client sent and those of the trust store, is refused as well.
+ */
+export function refuseDeepChain(proof: ChainProof | null, verifyDepth: number): VerdictFailed | null {
+  if (proof === null) return tooLong('the chain cannot be followed to a trust anchor');
+  return proof.intermediates > verifyDepth ? tooLong('certificate chain too long') : null;
 }
 
 function tooLong(detail: string): VerdictFailed {

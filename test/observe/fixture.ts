@@ -80,6 +80,7 @@ export function testSnapshot(hosts: readonly Host[], changes: Partial<Snapshot> 
       admin: { address: '127.0.0.1', port: 0 },
     },
     minVersion: 'TLSv1.2',
+    sessionTickets: true,
     hosts: createHostTable(hosts),
     defaultHost: hosts[0]!,
     standIn: { unknown: 'default', absent: 'default' },

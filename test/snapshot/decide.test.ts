@@ -84,6 +84,7 @@ const snapshot: Snapshot = {
     admin: { address: '', port: 9090 },
   },
   minVersion: 'TLSv1.2',
+  sessionTickets: true,
   hosts: createHostTable(hosts),
   defaultHost: hosts[0]!,
   standIn: { unknown: 'default', absent: 'default' },

@@ -192,6 +192,7 @@ function snapshotOf(host: Host, options: LaneOptions): Snapshot {
       admin: { address: '127.0.0.1', port: 9090 },
     },
     minVersion: 'TLSv1.2',
+    sessionTickets: true,
     hosts: createHostTable([host]),
     defaultHost: host,
     standIn: { unknown: 'default', absent: 'default' },
