@@ -6,7 +6,7 @@ import type { Material } from '../snapshot/compile.ts';
 import { type FileReference, fileReferences } from './file-references.ts';
 import { certificatesOf, subjectOf } from './fit.ts';
 import { blocksFor, readPem } from './pem.ts';
-import { error, type Finding, pointer, warning } from './problem.ts';
+import { error, type Finding, given, pointer, warning } from './problem.ts';
 import type { Config, HostConfig } from './schema.ts';
 import { ordinal, quote } from './text.ts';
 
@@ -34,7 +34,9 @@ export function checkMaterial(config: Config, material: Material, now: number): 
     }),
     ...config.hosts.flatMap((host, index) => [
       ...coverage(host, pointer('hosts', index), material),
-      ...crlFindings(host, pointer('hosts', index, 'clientAuth', 'crl'), material, now),
+      ...crlFindings(host, pointer('hosts', index, 'clientAuth', 'crl'), material, now).map((finding) =>
+        given(finding, pointer('hosts', index, 'clientAuth', 'mode')),
+      ),
     ]),
   ];
 }

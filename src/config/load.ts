@@ -6,9 +6,10 @@ import { checkFit } from './fit.ts';
 import { readMaterial } from './material.ts';
 import { error, type Finding, hasErrors, type Problem, sortProblems } from './problem.ts';
 import { readBounded } from './read-file.ts';
+import { repair } from './repair.ts';
 import { checkRules } from './rules.ts';
 import type { Config } from './schema.ts';
-import { checkShape, repair } from './shape.ts';
+import { checkShape } from './shape.ts';
 import { quote } from './text.ts';
 
 /** Larger than any configuration written by hand or by a sane program. */
@@ -37,8 +38,8 @@ export interface RefusedConfig {
 
 /**
  * Reads a configuration file and all files that it names, and checks everything that serving depends on: syntax, schema,
- * the parts against each other, every certificate, key, CA and CRL. All that is wrong is told at once, as far as it
- * can be known: the schema is held against what parses, the rest against what fits the schema or can be made to.
+ * the parts against each other, every certificate, key, CA and CRL. All that is wrong is told at once: what does not
+ * fit the schema is repaired in a copy (repair.ts), so that the rest of the file can be judged too.
  *
  * Never rejects and changes nothing. Dates are not looked at: `checkMaterial` does, and can be given as a further check.
  */
@@ -56,16 +57,18 @@ export async function loadConfig(
   const { data, problems, place } = readDocument(file, text);
   if (problems.length > 0) return { problems, files: [absolute] };
   const misfits = checkShape(data);
-  const config = misfits.length === 0 ? (data as Config) : repair(data, misfits);
-  if (config === null) return { problems: sortProblems(misfits.map(place)), files: [absolute] };
-  const { material, findings, files } = await readMaterial(file, fileReferences(config));
+  const repaired = repair(data, misfits);
+  if (repaired === null) return { problems: sortProblems(misfits.map(place)), files: [absolute] };
+  const { config } = repaired;
+  const references = fileReferences(config).filter(({ path }) => repaired.isWritten(path));
+  const { material, findings, files } = await readMaterial(file, references);
   const checked = [
     ...checkRules(config),
     ...findings,
     ...checkFit(config, material),
     ...furtherChecks(config, material),
   ];
-  const found = sortProblems([...misfits, ...checked].map(place));
+  const found = sortProblems([...repaired.misfits, ...repaired.sure(checked)].map(place));
   const watched = [absolute, ...files];
   if (hasErrors(found)) return { problems: found, files: watched };
   return { config, material, problems: found, files: watched, place };

@@ -25,8 +25,11 @@ export interface Finding {
   readonly severity: Severity;
   /** The key stands out there and not its value: for a key that should not be, or that lacks something. */
   readonly atKey?: boolean;
-  /** For an unknown key: the key it was likely meant to be. */
-  readonly meant?: string;
+  /**
+   * Other places that it was concluded from, as JSON pointers in which `*` is every item of a list. Where one of them
+   * is not what was meant (it does not fit the schema, say), nothing can be concluded.
+   */
+  readonly dependsOn?: readonly string[];
 }
 
 /** `file:line:column /path/in/file what is wrong, and what to write instead`, on one line whatever the file holds. */
@@ -52,6 +55,11 @@ export function error(path: string, message: string): Finding {
 
 export function warning(path: string, message: string): Finding {
   return { path, message, severity: 'warning' };
+}
+
+/** A finding that holds only if these places are as they were meant to be. */
+export function given(finding: Finding, ...dependsOn: readonly string[]): Finding {
+  return { ...finding, dependsOn: [...(finding.dependsOn ?? []), ...dependsOn] };
 }
 
 /** A JSON pointer (RFC 6901 §3) of these keys and indices. */

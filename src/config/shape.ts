@@ -8,8 +8,21 @@ import { didYouMean, listOf, nearest, quote } from './text.ts';
 /** More are not told at once. It bounds the work too: a file of 4 MiB has room for a million. */
 const maxErrors = 2000;
 
+/** Something that the schema does not allow, and what would make it fit. */
+export interface Misfit extends Finding {
+  readonly mend: Mend;
+}
+
+export type Mend =
+  /** Something else belongs there: what fits `schema`. */
+  | { readonly kind: 'replace'; readonly path: string; readonly schema: Schema }
+  /** The key is wrong; its value belongs under the one that was likely meant, or where null, under a free one. */
+  | { readonly kind: 'rename'; readonly path: string; readonly meant: string | null }
+  /** The key has no business there. `home`: the place that it may have been meant for. */
+  | { readonly kind: 'remove'; readonly path: string; readonly home: string | null };
+
 /** As much of JSON Schema as schema.ts writes. */
-interface Schema {
+export interface Schema {
   readonly $ref?: string;
   readonly type?: string;
   readonly pattern?: string;
@@ -20,6 +33,9 @@ interface Schema {
   readonly propertyNames?: Schema;
   readonly required?: readonly string[];
   readonly items?: Schema;
+  readonly minimum?: number;
+  readonly minItems?: number;
+  readonly minProperties?: number;
   readonly description?: string;
   readonly examples?: readonly unknown[];
 }
@@ -32,14 +48,16 @@ const definitions = (Config as unknown as { $defs: Readonly<Record<string, Schem
  * Everything in the data that the schema does not allow, with one finding for each place: where a place may
  * hold one of several things, of the one that was likely meant. Empty means: the data is a `Config`.
  */
-export function checkShape(data: unknown): Finding[] {
+export function checkShape(data: unknown): Misfit[] {
   if (fits.Check(data)) return [];
   const before = Settings.Get().maxErrors;
   // typebox stops at eight errors unless told otherwise, for everyone in the process at once.
   Settings.Set({ maxErrors });
   try {
-    const findings = findingsOf(definitions['Config']!, data, '');
-    return findings.length > 0 ? findings : [error('', 'does not fit config/mtls-ingress.schema.json')];
+    const whole = definitions['Config']!;
+    const misfits = misfitsOf(whole, data, '');
+    const unnamed = 'does not fit config/mtls-ingress.schema.json';
+    return misfits.length > 0 ? misfits : [misfit('', unnamed, whole)];
   } finally {
     Settings.Set({ maxErrors: before });
   }
@@ -48,7 +66,7 @@ export function checkShape(data: unknown): Finding[] {
 /** Compiled: a hundred times faster than looking for errors, and most files have none. */
 const fits = Compile(Config);
 
-function findingsOf(schema: Schema, value: unknown, path: string): Finding[] {
+function misfitsOf(schema: Schema, value: unknown, path: string): Misfit[] {
   const errors: readonly SchemaError[] = Errors(definitions as never, schema as never, value);
   const unions = errors.filter((fault) => fault.keyword === 'anyOf');
   const within = (fault: SchemaError, union: SchemaError): boolean =>
@@ -61,35 +79,34 @@ function findingsOf(schema: Schema, value: unknown, path: string): Finding[] {
       const part = schemaAt(schema, fault.schemaPath);
       const given = valueAt(value, fault.instancePath);
       return fault.keyword === 'anyOf'
-        ? unionFindings(part, given, place)
-        : faultFindings(fault, part, given, place);
+        ? unionMisfits(part, given, place)
+        : faultMisfits(fault, part, given, place);
     });
 }
 
 /** What is wrong with a value that fits none of several schemas. */
-function unionFindings(union: Schema, value: unknown, path: string): Finding[] {
+function unionMisfits(union: Schema, value: unknown, path: string): Misfit[] {
   const branches = flatten(union);
   const type = typeOf(value);
   const constants = branches.filter((branch) => branch.const !== undefined);
   if (constants.length === branches.length) {
     const allowed = constants.map((branch) => String(branch.const));
     const meant = typeof value === 'string' ? didYouMean(value, allowed) : '';
-    return [error(path, `must be ${listOf(allowed.map(quote))}, not ${quote(value)}${meant}`)];
+    return [misfit(path, `must be ${listOf(allowed.map(quote))}, not ${quote(value)}${meant}`, union)];
   }
   const fitting = branches.filter((branch) => branch.type === type);
   if (fitting.length === 0) {
-    return [
-      error(path, `must be ${listOf(branches.map(describe))}, not ${named(value)}${hint(branches, value)}`),
-    ];
+    const fault = `must be ${listOf(branches.map(describe))}, not ${named(value)}${hint(branches, value)}`;
+    return [misfit(path, fault, union)];
   }
   const [best, next] = fitting
     .map((branch) => ({ branch, score: familiarKeys(branch, value) }))
     .sort((a, b) => b.score - a.score);
-  if (next === undefined || best!.score > next.score) return findingsOf(best!.branch, value, path);
+  if (next === undefined || best!.score > next.score) return misfitsOf(best!.branch, value, path);
   const keys = Object.keys(value as object);
   const known = fitting.flatMap((branch) => Object.keys(branch.properties ?? {}));
   const meant = keys.length === 1 ? didYouMean(keys[0]!, known) : '';
-  return [error(path, `must be ${listOf(fitting.map(describe))}${meant}`)];
+  return [misfit(path, `must be ${listOf(fitting.map(describe))}${meant}`, union)];
 }
 
 /** How much a map looks like one that the schema describes. */
@@ -103,19 +120,20 @@ function familiarKeys({ properties = {}, patternProperties = {} }: Schema, value
   return score;
 }
 
-function faultFindings(fault: SchemaError, schema: Schema, value: unknown, path: string): Finding[] {
+function faultMisfits(fault: SchemaError, schema: Schema, value: unknown, path: string): Misfit[] {
   if (fault.keyword === 'additionalProperties') {
     return fault.params.additionalProperties.map((key) => unknownKey(schema, key, path));
   }
   if (fault.keyword === 'required') {
-    return fault.params.requiredProperties.map((key) => ({
-      ...error(path, `lacks ${quote(key)}: ${describe(schema.properties?.[key] ?? {})}`),
-      atKey: true,
-    }));
+    return fault.params.requiredProperties.map((key) => {
+      const wanted = schema.properties?.[key] ?? {};
+      const mend = { kind: 'replace', path: path + pointer(key), schema: wanted } as const;
+      return { ...error(path, `lacks ${quote(key)}: ${describe(wanted)}`), atKey: true, mend };
+    });
   }
   // `additionalProperties: false` once more, at each key; and key descriptions, which assert nothing.
   if (fault.keyword === 'boolean' || fault.keyword === 'propertyNames') return [];
-  return [error(path, faultMessage(fault, schema, value))];
+  return [misfit(path, faultMessage(fault, schema, value), schema)];
 }
 
 function faultMessage(fault: SchemaError, schema: Schema, value: unknown): string {
@@ -132,40 +150,32 @@ function faultMessage(fault: SchemaError, schema: Schema, value: unknown): strin
   return fault.message;
 }
 
-function unknownKey(schema: Schema, key: string, parent: string): Finding {
+function misfit(path: string, message: string, schema: Schema): Misfit {
+  return { ...error(path, message), mend: { kind: 'replace', path, schema } };
+}
+
+function unknownKey(schema: Schema, key: string, parent: string): Misfit {
   const properties = schema.properties ?? {};
   const allowed = Object.keys(properties);
   const near = nearest(key, allowed);
-  const home = allowed.find((name) => Object.hasOwn(resolve(properties[name]!).properties ?? {}, key));
-  const say = (message: string): Finding => ({ ...error(parent + pointer(key), message), atKey: true });
-  if (near !== null)
-    return { ...say(`unknown key ${quote(key)}, did you mean ${quote(near)}?`), meant: near };
-  if (home !== undefined) return say(`unknown key ${quote(key)} here: it belongs into ${quote(home)}`);
-  if (allowed.length > 0) return say(`unknown key ${quote(key)}; here may stand ${listOf(allowed)}`);
-  return say(`${quote(key)} is not ${schema.propertyNames?.description ?? 'a key'}`);
-}
-
-/**
- * The data without what does not fit, so that the rest can be looked at too; null where too much hangs on it. Only for
- * finding more problems: what comes out is not what was written. Keys take the name that was likely meant.
- */
-export function repair(data: unknown, misfits: readonly Finding[]): Config | null {
-  const copy: unknown = structuredClone(data);
-  for (const { path, meant } of misfits) {
-    const keys = pointerKeys(path);
-    const last = keys.pop();
-    const parent = valueAt(copy, pointer(...keys));
-    // An item's absence would move the others; and other rules ask whether these are there.
-    if (last === undefined || !isMap(parent) || /^\/upstreams\/[^/]+$|\/(?:clientAuth|tls)\b/.test(path))
-      return null;
-    if (meant !== undefined && !Object.hasOwn(parent, meant)) parent[meant] = parent[last];
-    delete parent[last];
+  const path = parent + pointer(key);
+  const say = (message: string, mend: Mend): Misfit => ({ ...error(path, message), atKey: true, mend });
+  if (near !== null) {
+    const message = `unknown key ${quote(key)}, did you mean ${quote(near)}?`;
+    return say(message, { kind: 'rename', path, meant: near });
   }
-  return fits.Check(copy) ? copy : null;
-}
-
-function isMap(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
+  const owner = allowed.find((name) => Object.hasOwn(resolve(properties[name]!).properties ?? {}, key));
+  if (owner !== undefined) {
+    const home = parent + pointer(owner, key);
+    const message = `unknown key ${quote(key)} here: it belongs into ${quote(owner)}`;
+    return say(message, { kind: 'remove', path, home });
+  }
+  if (allowed.length > 0) {
+    const message = `unknown key ${quote(key)}; here may stand ${listOf(allowed)}`;
+    return say(message, { kind: 'remove', path, home: null });
+  }
+  const message = `${quote(key)} is not ${schema.propertyNames?.description ?? 'a key'}`;
+  return say(message, { kind: 'rename', path, meant: null });
 }
 
 /** What to write, in a few words. */
@@ -204,7 +214,7 @@ function hint(schemas: readonly Schema[], value: unknown): string {
   return '';
 }
 
-function matches(pattern: string | undefined, text: string): boolean {
+export function matches(pattern: string | undefined, text: string): boolean {
   return pattern === undefined || new RegExp(pattern, 'u').test(text);
 }
 
@@ -221,12 +231,13 @@ function typeOf(value: unknown): string {
   return typeof value === 'number' && Number.isInteger(value) ? 'integer' : typeof value;
 }
 
-function flatten(schema: Schema): Schema[] {
+/** The schemas of which any may fit. */
+export function flatten(schema: Schema): Schema[] {
   const { anyOf, ...rest } = resolve(schema);
   return anyOf === undefined ? [rest] : anyOf.flatMap(flatten);
 }
 
-function resolve(schema: Schema): Schema {
+export function resolve(schema: Schema): Schema {
   return schema.$ref === undefined ? schema : definitions[schema.$ref]!;
 }
 

@@ -4,7 +4,7 @@ import { Settings } from 'typebox/system';
 import { Check } from 'typebox/value';
 import { readDocument } from '../../src/config/document.ts';
 import { Config } from '../../src/config/schema.ts';
-import { checkShape, repair } from '../../src/config/shape.ts';
+import { checkShape } from '../../src/config/shape.ts';
 import { type Case, checkCases, problemsOf, valid } from './fixture.ts';
 
 const cases: readonly Case[] = [
@@ -330,34 +330,4 @@ void t.test('data of any kind is judged as the schema judges it, without an exce
     }),
     { numRuns: 300 },
   );
-});
-
-void t.test(
-  'repaired data fits, and unknown keys have become what they were likely meant to be',
-  async (t) => {
-    const repaired = (text: string): Config | null => {
-      const { data } = readDocument('c.yaml', text);
-      return repair(data, checkShape(data));
-    };
-    t.same(repaired(valid.replace('accessLog:', 'acessLog:')), validData());
-    t.equal(repaired(valid.replace('accessLog: false', 'accessLog: 5'))?.accessLog, undefined);
-    t.ok(repaired(valid.replace('accessLog: false', 'colour: red')));
-  },
-);
-
-void t.test('nothing is repaired where others would be judged by what is missing', async (t) => {
-  const repaired = (text: string): Config | null => {
-    const { data } = readDocument('c.yaml', text);
-    return repair(data, checkShape(data));
-  };
-  t.equal(repaired(valid.replace('mode: require', 'mode: x')), null, 'a policy hangs on the mode');
-  t.equal(repaired(valid.replace('ca: ca.pem\n', 'ca: 5\n')), null);
-  t.equal(repaired(valid.replace('[a.example.com,', '[5,')), null, 'the other names would move');
-  t.equal(
-    repaired(valid.replace("endpoints: ['backend.internal:443']", 'endpoints: x')),
-    null,
-    'it is required',
-  );
-  t.equal(repaired(valid.replace('  app:\n', '  a/b: {}\n  app:\n')), null, 'a route may mean it');
-  t.equal(repaired('[]'), null);
 });

@@ -1,4 +1,4 @@
-import { error, type Finding, pointer, warning } from '../problem.ts';
+import { error, type Finding, given, pointer, warning } from '../problem.ts';
 import type { Config, HostConfig } from '../schema.ts';
 
 /** Client certificates are asked for where something depends on them, and only with a trust store. */
@@ -12,33 +12,38 @@ function hostFindings(host: HostConfig, path: string): Finding[] {
   const place = `${path}/clientAuth`;
   if (strict === true && mode !== 'require') {
     findings.push(
-      error(`${place}/strict`, `strict aborts whoever is not verified, so it needs mode require`),
+      given(
+        error(`${place}/strict`, `strict aborts whoever is not verified, so it needs mode require`),
+        `${place}/mode`,
+      ),
     );
   }
   if (mode !== 'off') {
     if (ca === undefined) {
-      findings.push({
-        ...error(
-          place,
-          `mode ${mode} lacks \`ca\`: the file with the CAs that client certificates are verified against`,
-        ),
-        atKey: true,
-      });
+      const lacking = error(
+        place,
+        `mode ${mode} lacks \`ca\`: the file with the CAs that client certificates are verified against`,
+      );
+      findings.push(given({ ...lacking, atKey: true }, `${place}/mode`, `${place}/ca`));
     }
     return findings;
   }
   for (const [name, value] of Object.entries({ ca, crl, verifyDepth })) {
     if (value === undefined) continue;
     findings.push(
-      warning(`${place}/${name}`, `unused: no client certificate is asked for while mode is off`),
+      given(
+        warning(`${place}/${name}`, `unused: no client certificate is asked for while mode is off`),
+        `${place}/mode`,
+      ),
     );
   }
   // It would deny everyone; and whoever wrote it believes that certificates are checked.
   const cannotHold =
     'a policy needs client certificates: set clientAuth with `mode: require` and a ca, or take the policy away';
-  if (host.policy !== undefined) findings.push(error(`${path}/policy`, cannotHold));
+  const cannot = (policy: string): Finding => given(error(policy, cannotHold), `${place}/mode`);
+  if (host.policy !== undefined) findings.push(cannot(`${path}/policy`));
   for (const [index, route] of host.routes.entries()) {
-    if (route.policy !== undefined) findings.push(error(`${path}/routes/${index}/policy`, cannotHold));
+    if (route.policy !== undefined) findings.push(cannot(`${path}/routes/${index}/policy`));
   }
   return findings;
 }

@@ -1,6 +1,6 @@
 import { isIP } from 'node:net';
 import { defaults } from '../defaults.ts';
-import { error, type Finding, warning } from '../problem.ts';
+import { error, type Finding, given, warning } from '../problem.ts';
 import type { Config } from '../schema.ts';
 import { quote } from '../text.ts';
 
@@ -35,7 +35,11 @@ export function checkListeners({ listeners }: Config): Finding[] {
     const everywhere = wildcards.includes(address) ? taken.get(`any ${port}`) : undefined;
     const other = clash ?? everywhere;
     if (other !== undefined) {
-      findings.push(error(`${path}/port`, `${port} is taken by ${other}: listeners need ports of their own`));
+      const clashing = error(
+        `${path}/port`,
+        `${port} is taken by ${other}: listeners need ports of their own`,
+      );
+      findings.push(given(clashing, `${path}/address`, `${other}/address`, `${other}/port`));
     }
     taken.set(`${address} ${port}`, path);
     taken.set(`any ${port}`, path);

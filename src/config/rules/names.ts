@@ -1,5 +1,5 @@
 import { normaliseHostName } from '../../snapshot/host-name.ts';
-import { error, type Finding, pointer, warning } from '../problem.ts';
+import { error, type Finding, given, pointer, warning } from '../problem.ts';
 import type { Config } from '../schema.ts';
 import { didYouMean, quote } from '../text.ts';
 
@@ -17,8 +17,10 @@ export function checkNames(config: Config): Finding[] {
       }
       const earlier = places.get(normal);
       if (earlier === undefined) places.set(normal, path);
-      else
-        findings.push(error(path, `${quote(name)} stands at ${earlier} already: a name leads to one host`));
+      else {
+        const twice = `${quote(name)} stands at ${earlier} already: a name leads to one host`;
+        findings.push(given(error(path, twice), earlier));
+      }
     }
   }
   return [...findings, ...defaultHostFindings(config, places)];

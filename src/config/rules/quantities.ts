@@ -1,4 +1,4 @@
-import { error, type Finding, pointer, warning } from '../problem.ts';
+import { error, type Finding, given, pointer, warning } from '../problem.ts';
 import { defaults } from '../defaults.ts';
 import type { Config } from '../schema.ts';
 import { parseDuration, parseSize } from '../units.ts';
@@ -82,9 +82,12 @@ function slowHealth(health: NonNullable<Upstream['health']>, path: string): Find
   const timeout = length(health.timeout, defaults.health.timeoutMs);
   if (interval === null || timeout === null || timeout <= interval) return [];
   return [
-    warning(
-      `${path}/${health.timeout === undefined ? 'interval' : 'timeout'}`,
-      'checks overlap: the timeout is longer than the interval',
+    given(
+      warning(
+        `${path}/${health.timeout === undefined ? 'interval' : 'timeout'}`,
+        'checks overlap: the timeout is longer than the interval',
+      ),
+      `${path}/interval`,
     ),
   ];
 }
@@ -94,9 +97,12 @@ function shortEjection(ejection: NonNullable<Upstream['ejection']>, path: string
   const longest = length(ejection.maxDuration, defaults.ejection.maxDurationMs);
   if (first === null || longest === null || first <= longest) return [];
   return [
-    error(
-      `${path}/${ejection.maxDuration === undefined ? 'duration' : 'maxDuration'}`,
-      'duration must not be longer than maxDuration',
+    given(
+      error(
+        `${path}/${ejection.maxDuration === undefined ? 'duration' : 'maxDuration'}`,
+        'duration must not be longer than maxDuration',
+      ),
+      `${path}/duration`,
     ),
   ];
 }

@@ -1,7 +1,7 @@
 import { checkTemplates } from '../../proxy/headers/identity.ts';
 import { normalisePath } from '../../snapshot/path.ts';
 import { defaults } from '../defaults.ts';
-import { error, type Finding, pointer } from '../problem.ts';
+import { error, type Finding, given, pointer } from '../problem.ts';
 import type { Config, HostConfig, RouteConfig } from '../schema.ts';
 import { didYouMean, quote } from '../text.ts';
 
@@ -49,7 +49,15 @@ function pathFindings(route: RouteConfig, place: string, taken: Map<string, stri
   const earlier = taken.get(`${type} ${key}`);
   if (earlier !== undefined) {
     return [
-      error(path, `covers the same as ${earlier}, which is found first: keep one, or make one of them Exact`),
+      given(
+        error(
+          path,
+          `covers the same as ${earlier}, which is found first: keep one, or make one of them Exact`,
+        ),
+        earlier,
+        earlier.replace(/path$/, 'pathType'),
+        `${place}/pathType`,
+      ),
     ];
   }
   taken.set(`${type} ${key}`, path);
@@ -60,9 +68,12 @@ function upstreamFindings(route: RouteConfig, place: string, { upstreams }: Conf
   if (Object.hasOwn(upstreams, route.upstream)) return [];
   const meant = didYouMean(route.upstream, Object.keys(upstreams));
   return [
-    error(
-      `${place}/upstream`,
-      `there is no upstream ${quote(route.upstream)}${meant === '' ? ': add it to /upstreams' : meant}`,
+    given(
+      error(
+        `${place}/upstream`,
+        `there is no upstream ${quote(route.upstream)}${meant === '' ? ': add it to /upstreams' : meant}`,
+      ),
+      pointer('upstreams', route.upstream),
     ),
   ];
 }

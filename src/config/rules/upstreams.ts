@@ -1,6 +1,6 @@
 import { normaliseHostName } from '../../snapshot/host-name.ts';
 import { normalisePath } from '../../snapshot/path.ts';
-import { error, type Finding, pointer, warning } from '../problem.ts';
+import { error, type Finding, given, pointer, warning } from '../problem.ts';
 import type { Config, UpstreamConfig } from '../schema.ts';
 import { quote } from '../text.ts';
 
@@ -13,7 +13,10 @@ export function checkUpstreams(config: Config): Finding[] {
 }
 
 function upstreamFindings(upstream: UpstreamConfig, path: string, isUsed: boolean): Finding[] {
-  const unused: Finding = { ...warning(path, 'no route leads to this upstream'), atKey: true };
+  const unused = given(
+    { ...warning(path, 'no route leads to this upstream'), atKey: true },
+    '/hosts/*/routes/*/upstream',
+  );
   return [
     ...(isUsed ? [] : [unused]),
     ...endpointFindings(upstream, path),
@@ -36,7 +39,7 @@ function endpointFindings({ endpoints }: UpstreamConfig, path: string): Finding[
     if (port < 1 || port > 65535) return [error(place, `${quote(text)}: a port is 1 to 65535`)];
     const earlier = seen.get(`${address} ${port}`);
     if (earlier !== undefined)
-      return [warning(place, `stands at ${earlier} already: it gets a double share`)];
+      return [given(warning(place, `stands at ${earlier} already: it gets a double share`), earlier)];
     seen.set(`${address} ${port}`, place);
     return [];
   });
