@@ -61,8 +61,8 @@ export const defaults = deepFreeze({
   address: '0.0.0.0',
   /** Loopback: the metrics name hosts and routes, and /status says who connects. */
   admin: { address: '127.0.0.1', port: 9090 },
-  /** ssl-protocols TLSv1.2 TLSv1.3. */
-  minVersion: 'TLSv1.2',
+  /** ssl-protocols TLSv1.2 TLSv1.3; ssl-ciphers is Mozilla's intermediate. */
+  tlsPreset: 'intermediate',
   /** ssl-session-tickets is false there, but ssl-session-cache is on: sessions are resumed. */
   sessionTickets: true,
   /** nginx's default server answers for every name, and for none. */

@@ -5,6 +5,7 @@ import { checkNames } from './rules/names.ts';
 import { checkPolicies } from './rules/policies.ts';
 import { checkQuantities } from './rules/quantities.ts';
 import { checkRoutes } from './rules/routes.ts';
+import { checkTls } from './rules/tls.ts';
 import { checkUpstreams } from './rules/upstreams.ts';
 import type { Config } from './schema.ts';
 
@@ -16,6 +17,7 @@ export function checkRules(config: Config): Finding[] {
   return [
     checkListeners,
     checkNames,
+    checkTls,
     checkClientAuth,
     checkPolicies,
     checkRoutes,

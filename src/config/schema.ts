@@ -307,6 +307,10 @@ const Limits = Type.Object(
   strict,
 );
 
+function cryptoNames(description: string) {
+  return Type.Array(Type.String({ minLength: 1, maxLength: 64 }), { minItems: 1, maxItems: 64, description });
+}
+
 /** What becomes of a ClientHello whose server name leads to no host. */
 export const StandIn = Type.Union([Type.Literal('default'), Type.Literal('refuse')], {
   description:
@@ -329,6 +333,20 @@ const ConfigSchema = Type.Object(
               description:
                 'Let clients resume their sessions, for ten minutes and at the same host. Default true.',
             }),
+          ),
+          preset: Type.Optional(
+            Type.Union([Type.Literal('modern'), Type.Literal('intermediate')], {
+              description: 'Versions and cipher suites after Mozilla. Default intermediate.',
+            }),
+          ),
+          ciphers: Type.Optional(
+            cryptoNames(
+              "Cipher suites by OpenSSL's names, TLS 1.3 and 1.2 alike, best first; in place of the preset's.",
+            ),
+          ),
+          groups: Type.Optional(cryptoNames('Groups for the key exchange, best first.')),
+          signatureAlgorithms: Type.Optional(
+            cryptoNames('Signature algorithms, of our certificates and of those that clients send.'),
           ),
           defaultHost: Type.Optional(
             Type.String({

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { defaults } from '../config/defaults.ts';
 import type { Config, HostConfig, RouteConfig, UpstreamConfig } from '../config/schema.ts';
+import { tlsPresets } from '../config/tls-presets.ts';
 import { parseDuration, parseSize } from '../config/units.ts';
 import { compilePolicy } from '../policy/compile.ts';
 import type { Policy } from '../policy/policy.ts';
@@ -72,11 +73,12 @@ class Compiler {
         names.add(name);
       }
     }
+    const preset = config.tls?.preset ?? defaults.tlsPreset;
     const defaultHost = this.#defaultHost(config.tls?.defaultHost, hosts);
     return Object.freeze({
       version: digest(JSON.stringify(config), ...[...this.#material].flat()),
       listeners: listeners(config),
-      minVersion: config.tls?.minVersion ?? defaults.minVersion,
+      minVersion: config.tls?.minVersion ?? tlsPresets[preset].minVersion,
       sessionTickets: config.tls?.sessionTickets ?? defaults.sessionTickets,
       hosts: createHostTable(hosts),
       defaultHost,
@@ -87,6 +89,11 @@ class Compiler {
       upstreams,
       identityHeaderNames: identityHeaderNames(hosts),
       limits: limits(config),
+      crypto: Object.freeze({
+        ciphers: Object.freeze([...(config.tls?.ciphers ?? tlsPresets[preset].ciphers)]),
+        groups: frozenList(config.tls?.groups),
+        signatureAlgorithms: frozenList(config.tls?.signatureAlgorithms),
+      }),
       shutdown: Object.freeze({
         delayMs: duration(config.shutdown?.delay, defaults.shutdown.delayMs),
         graceMs: duration(config.shutdown?.grace, defaults.shutdown.graceMs),
@@ -330,6 +337,10 @@ function endpoint(text: string): Endpoint {
   const bracketed = text.slice(0, colon);
   const address = bracketed.startsWith('[') ? bracketed.slice(1, -1) : bracketed;
   return Object.freeze({ address, port: Number(text.slice(colon + 1)), name: text });
+}
+
+function frozenList(names: readonly string[] | undefined): readonly string[] | null {
+  return names === undefined ? null : Object.freeze([...names]);
 }
 
 function duration(text: string | undefined, otherwise: number): number {

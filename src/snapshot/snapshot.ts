@@ -23,8 +23,16 @@ export interface Snapshot {
    */
   readonly identityHeaderNames: ReadonlySet<string>;
   readonly limits: Limits;
+  readonly crypto: CryptoSettings;
   readonly shutdown: { readonly delayMs: number; readonly graceMs: number };
   readonly accessLog: boolean;
+}
+
+/** By OpenSSL's names, best first. Null: the runtime's. */
+export interface CryptoSettings {
+  readonly ciphers: readonly string[];
+  readonly groups: readonly string[] | null;
+  readonly signatureAlgorithms: readonly string[] | null;
 }
 
 export interface ListenAddress {

@@ -3,6 +3,7 @@ import type { Socket } from 'node:net';
 import { Server, type TLSSocket, type TlsOptions } from 'node:tls';
 import type { Host, Snapshot } from '../snapshot/snapshot.ts';
 import { TrustStore } from './trust-store.ts';
+import { cryptoOptions } from './crypto-settings.ts';
 
 /** A host's certificate or trust store that TLS will not take. The old settings stay in force. */
 export class TlsMaterialError extends Error {
@@ -109,6 +110,7 @@ function tlsOptions(host: Host, snapshot: Snapshot, trust: TrustStore | null): T
   const options: TlsOptions = {
     cert: host.certificate.cert,
     key: host.certificate.key,
+    ...cryptoOptions(snapshot.crypto),
     minVersion: snapshot.minVersion,
     ALPNProtocols: ['http/1.1'],
     handshakeTimeout: snapshot.limits.handshakeTimeoutMs,
@@ -132,6 +134,7 @@ function settingsKey(host: Host, snapshot: Snapshot): string {
     .update(
       JSON.stringify([
         host.certificate,
+        snapshot.crypto,
         host.clientAuth.key,
         snapshot.minVersion,
         snapshot.sessionTickets,

@@ -99,6 +99,7 @@ export function testSnapshot(hosts: readonly Host[], changes: Partial<Snapshot> 
       keepAliveTimeoutMs: 1,
       keepAliveRequests: 1,
     },
+    crypto: { ciphers: ['TLS_AES_256_GCM_SHA384'], groups: null, signatureAlgorithms: null },
     shutdown: { delayMs: 0, graceMs: 0 },
     accessLog: true,
     ...changes,

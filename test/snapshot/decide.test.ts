@@ -103,6 +103,7 @@ const snapshot: Snapshot = {
     keepAliveTimeoutMs: 1,
     keepAliveRequests: 1,
   },
+  crypto: { ciphers: ['TLS_AES_256_GCM_SHA384'], groups: null, signatureAlgorithms: null },
   shutdown: { delayMs: 0, graceMs: 0 },
   accessLog: true,
 };

@@ -199,6 +199,7 @@ function snapshotOf(host: Host, options: LaneOptions): Snapshot {
     upstreams: new Map([['origin', upstream]]),
     identityHeaderNames: new Set(['ssl-client-verify', 'ssl-client-subject-dn', 'client-cert']),
     limits: { ...limits, ...options.limits },
+    crypto: { ciphers: ['TLS_AES_256_GCM_SHA384'], groups: null, signatureAlgorithms: null },
     shutdown: { delayMs: 0, graceMs: 1000 },
     accessLog: false,
   };
