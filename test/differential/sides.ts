@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { createServer, type AddressInfo } from 'node:net';
 import { createInterface } from 'node:readline';
 import type { Test } from 'tap';
-import { startBackend, startProxy, type Backend } from '../support/proxy.ts';
+import { startBackend, startProxy } from '../support/proxy.ts';
 import { ourConfig, writeNginxConfig, type Files, type HostSpec } from './hosts.ts';
 
 export interface Sides {
@@ -12,7 +12,8 @@ export interface Sides {
   /** nginx where an unknown name finds the first host. */
   readonly nginxFirst: number;
   readonly ours: number;
-  readonly backend: Backend;
+  /** Requests that the backend got to the end of. */
+  served(): number;
 }
 
 /** What the backend saw of one request; it tells it in its answer. */
@@ -24,10 +25,12 @@ export interface Upstream {
 
 /** nginx and our whole program, for the same hosts, before the same backend. */
 export async function startSides(t: Test, hosts: readonly HostSpec[], files: Files): Promise<Sides> {
+  let served = 0;
   const backend = await startBackend(t, (request, response) => {
     const chunks: Buffer[] = [];
     request.on('data', (chunk: Buffer) => chunks.push(chunk));
     request.on('end', () => {
+      served++;
       const body = Buffer.concat(chunks).toString('latin1');
       const upstream: Upstream = {
         request: `${request.method} ${request.url} HTTP/${request.httpVersion}`,
@@ -41,7 +44,7 @@ export async function startSides(t: Test, hosts: readonly HostSpec[], files: Fil
   });
   const [nginx, nginxFirst] = await startNginx(t, hosts, files, backend.endpoint);
   const proxy = await startProxy(t, ourConfig(hosts, backend.endpoint), files);
-  return { nginx, nginxFirst, ours: proxy.port, backend };
+  return { nginx, nginxFirst, ours: proxy.port, served: () => served };
 }
 
 /** nginx's ports. It cannot pick them itself, so where another program was quicker it is started again. */
