@@ -1,16 +1,23 @@
+import { checkMaterial } from './check.ts';
 import { loadConfig } from './load.ts';
-import { error, formatProblem } from './problem.ts';
+import { error, formatProblem, warning } from './problem.ts';
 import type { Loaded, Source, Unloadable } from './source.ts';
 import { watchFiles } from './watch.ts';
 
-/** The source of `--config FILE`: the native YAML and the files that it names. */
+/**
+ * The source of `--config FILE`: the native YAML and the files that it names. At every load it warns of dates, names and
+ * CRLs that clients will stumble over.
+ */
 export function createFileSource(file: string): Source {
   let files: readonly string[] = [file];
   let readAt = Date.now();
   return {
     async load(): Promise<Loaded | Unloadable> {
       const began = Date.now();
-      const loaded = await loadConfig(file);
+      // An expired certificate of one host is no reason to refuse a reload for all.
+      const loaded = await loadConfig(file, (config, material) =>
+        checkMaterial(config, material, began).map(({ path, message }) => warning(path, message)),
+      );
       ({ files } = loaded);
       readAt = began;
       const problems = loaded.problems.map(formatProblem);
