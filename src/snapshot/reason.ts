@@ -59,7 +59,8 @@ const badRequest: Answer = { status: 400, message: 'Bad Request', close: true };
 /** Reasons that lie in the request itself or in where it points. */
 const request = {
   no_certificate: { status: 400, message: 'No required SSL certificate was sent', close: true },
-  misdirected: { status: 421, message: 'Misdirected Request' },
+  // Closed as nginx does: the client's way out is a new connection, with a handshake for the host it wants.
+  misdirected: { status: 421, message: 'Misdirected Request', close: true },
   no_host: { status: 404, message: 'Not Found' },
   no_route: { status: 404, message: 'Not Found' },
   method_refused: { status: 405, message: 'Not Allowed', close: true },

@@ -32,14 +32,6 @@ const hostDeep: Omit<Difference, 'cases' | 'nginx'> = {
 /** nginx with ingress-nginx's catch-all server `_`. */
 const differences: readonly Difference[] = [
   publicHosts,
-  {
-    cases: /./,
-    outcome: misdirected,
-    fact: 'connection',
-    nginx: /^close$/,
-    ours: /^open$/,
-    reason: 'behind a 421 the connection is still good for its own host (RFC 9110 §15.5.20)',
-  },
   { ...hostDeep, cases: /^SNI (?!deep|absent|unknown).*Host deep,/, nginx: misdirected },
   {
     ...hostDeep,
