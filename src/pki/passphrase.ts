@@ -53,8 +53,9 @@ export async function askPassphrase(question: string, io: PromptIo): Promise<str
       'a passphrase is needed and there is no terminal to ask on: name a file or an environment variable',
     );
   }
-  stderr.write(question);
+  // Echo goes off first: whoever answers as soon as the question stands there would be shown.
   stdin.setRawMode(true);
+  stderr.write(question);
   try {
     return check(await readSecretLine(stdin), 'the passphrase');
   } finally {
