@@ -29,7 +29,7 @@ export interface ProxyAnswer {
   readonly verdict: Verdict;
   /** True: the request goes to an upstream. */
   readonly forwarded: boolean;
-  /** Of our own answer; null when forwarded. */
+  /** Of our own answer; null when forwarded, and where the handshake is ended and HTTP says nothing. */
   readonly status: number | null;
   readonly message: string | null;
   /** A code of the closed set of reasons; `ok` when forwarded. */
@@ -67,6 +67,10 @@ async function judge(
   }
 }
 
+function abortedHandshake(verdict: Verdict, reason: string, detail: string): ProxyAnswer {
+  return { verdict, forwarded: false, status: null, message: null, reason, detail };
+}
+
 /**
  * Asks a configuration what would become of a request: the same snapshot, verification and `decide` that serve. The
  * connection is one whose server name is the host of the request. Throws PkiError where the configuration cannot be used.
@@ -78,8 +82,14 @@ export async function askProxy(question: ProxyQuestion, now = Date.now()): Promi
   const name = authority.host;
   const snapshot = await loadSnapshot(question.config);
   const named = snapshot.hosts.find(name);
+  if (named === null && snapshot.standIn.unknown === 'refuse') {
+    return abortedHandshake(none, 'unknown_sni', 'no host has this server name');
+  }
   const host = named ?? snapshot.defaultHost;
   const { verdict, identity } = await judge(host, question.chain);
+  if (host.clientAuth.strict && verdict.status === 'failed') {
+    return abortedHandshake(verdict, verdict.reason, verdict.detail);
+  }
   const connection: Connection = {
     listener: 'https',
     remoteAddress: '127.0.0.1',

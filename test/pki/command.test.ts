@@ -566,6 +566,18 @@ upstreams:
     code: 1,
     stdout: /answered with 404 .* no_host/,
   });
+  const served = readFileSync(at('proxy.yaml'), 'utf8');
+  writeFileSync(at('proxy.yaml'), `${served}tls: { unknownServerName: refuse }\n`);
+  t.match(await ask('client-bundle.pem', '--host', 'b.test'), {
+    code: 1,
+    stdout: /never asked, the handshake is ended: unknown_sni/,
+  });
+  writeFileSync(at('proxy.yaml'), served.replace('mode: require', 'mode: require, strict: true'));
+  t.match(await ask('client.pem', '--host', 'a.test'), {
+    code: 1,
+    stdout: /never asked, the handshake is ended: untrusted/,
+  });
+  writeFileSync(at('proxy.yaml'), served);
   t.match(await ask('client-bundle.pem'), { code: 1, stderr: /needs --host/ });
   t.match(await ask('client-bundle.pem', '--host', 'a.test', '--path', 'x'), {
     code: 1,

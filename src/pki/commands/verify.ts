@@ -114,7 +114,9 @@ function sayAnswer(answer: ProxyAnswer, values: Values, context: Context): void 
     );
   const detail = answer.detail === null ? '' : `: ${answer.detail}`;
   if (answer.forwarded) context.say(`${printable(request)} is forwarded${detail}`);
-  else
+  else if (answer.status === null) {
+    context.say(`${printable(request)} is never asked, the handshake is ended: ${answer.reason}${detail}`);
+  } else
     context.say(
       `${printable(request)} is answered with ${answer.status} "${answer.message}", ${answer.reason}${detail}`,
     );
