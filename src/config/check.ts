@@ -1,6 +1,6 @@
 import { isIP } from 'node:net';
 import type { X509Certificate } from 'node:crypto';
-import { type CrlFacts, readCertificates, readCrls } from '../observe/certificate-facts.ts';
+import { type CrlFacts, readCertificates, readCrls } from '../tls/certificate-facts.ts';
 import { normaliseConfigName } from './rules/names.ts';
 import type { Material } from '../snapshot/compile.ts';
 import { type FileReference, fileReferences } from './file-references.ts';

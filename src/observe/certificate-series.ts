@@ -1,5 +1,10 @@
 import type { Host, Snapshot } from '../snapshot/snapshot.ts';
-import { readCertificates, readCrls, type CertificateFacts, type CrlFacts } from './certificate-facts.ts';
+import {
+  readCertificates,
+  readCrls,
+  type CertificateFacts,
+  type CrlFacts,
+} from '../tls/certificate-facts.ts';
 import type { Families } from './families.ts';
 import type { NumberSeries } from './series.ts';
 

@@ -1,6 +1,6 @@
 import { X509Certificate } from 'node:crypto';
 import { blocksFor } from '../config/pem.ts';
-import { readCrls } from '../observe/certificate-facts.ts';
+import { readCrls } from './certificate-facts.ts';
 
 /** The CA certificates and CRLs of a host, read: what a chain is followed through after OpenSSL took it. */
 export class TrustStore {

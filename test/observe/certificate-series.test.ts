@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import t from 'tap';
-import { readCertificates, readCrls } from '../../src/observe/certificate-facts.ts';
+import { readCertificates, readCrls } from '../../src/tls/certificate-facts.ts';
 import { maxCaCertificates, maxHostsInDetail } from '../../src/observe/certificate-series.ts';
 import { Metrics } from '../../src/observe/metrics.ts';
 import { createAuthority, writeFiles, type TestAuthority } from '../support/pki.ts';

@@ -1,7 +1,7 @@
 import { X509Certificate } from 'node:crypto';
-import { DerReader, tags } from '../tls/der.ts';
-import { readIdentity } from '../tls/identity-reader.ts';
-import { shorten } from './shorten.ts';
+import { DerReader, tags } from './der.ts';
+import { readIdentity } from './identity-reader.ts';
+import { shorten } from '../observe/shorten.ts';
 
 /** What is watched of a certificate. */
 export interface CertificateFacts {
