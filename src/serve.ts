@@ -1,5 +1,5 @@
 import { parseArgs } from 'node:util';
-import { App, ConfigurationError, ListenError } from './app.ts';
+import { App, ConfigurationError, ListenError, type Addresses } from './app.ts';
 import { createFileSource } from './config/file-source.ts';
 import type { CommandIo } from './command-io.ts';
 
@@ -39,18 +39,28 @@ export async function runServe(args: readonly string[], io: CommandIo): Promise<
   }
   const app = new App(createFileSource(values.config));
   try {
-    await app.start();
+    return await serveUntilStopped(app, () => {
+      if (values['no-watch'] !== true) app.watch();
+    });
   } catch (error) {
     return sayWhyNot(error, io);
   }
-  if (values['no-watch'] !== true) app.watch();
-  return untilStopped(app);
 }
 
-/** Serves until a signal ends it; gives the exit code. A second signal exits at once. */
-export async function untilStopped(app: App): Promise<number> {
-  const onHangup = (): void => void app.reload();
-  process.on('SIGHUP', onHangup);
+/**
+ * Starts the program and serves until a signal ends it; gives the exit code. A second signal exits at once.
+ * Signals are listened for before anything says that the program is up: whoever waits for that may send one.
+ *
+ * @throws ConfigurationError, ListenError
+ */
+export async function serveUntilStopped(
+  app: App,
+  onStarted: (addresses: Addresses) => void,
+): Promise<number> {
+  let started = false;
+  const onHangup = (): void => {
+    if (started) void app.reload();
+  };
   const [first, second] = [Promise.withResolvers<void>(), Promise.withResolvers<number>()];
   let count = 0;
   const onEnd = (signal: NodeJS.Signals): void => {
@@ -58,9 +68,13 @@ export async function untilStopped(app: App): Promise<number> {
     if (count === 1) first.resolve();
     else second.resolve(signal === 'SIGINT' ? 130 : 143);
   };
+  process.on('SIGHUP', onHangup);
   process.on('SIGTERM', onEnd);
   process.on('SIGINT', onEnd);
   try {
+    const addresses = await app.start();
+    started = true;
+    onStarted(addresses);
     await first.promise;
     const code = await Promise.race([app.drain().then(() => 0), second.promise]);
     if (code !== 0) process.exit(code);

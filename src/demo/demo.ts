@@ -7,7 +7,7 @@ import type { UpstreamConfig } from '../config/schema.ts';
 import type { Source } from '../config/source.ts';
 import type { CommandIo } from '../command-io.ts';
 import { makeDemoPki } from '../pki/demo.ts';
-import { sayWhyNot, untilStopped } from '../serve.ts';
+import { sayWhyNot, serveUntilStopped } from '../serve.ts';
 import { DemoBackend } from './backend.ts';
 import { demoSteps } from './steps.ts';
 
@@ -47,15 +47,15 @@ export async function runDemo(args: readonly string[], io: CommandIo): Promise<n
   try {
     const { port } = await listenBackend(backend, ports.backend);
     const app = new App(demoSource(join(root, 'config', 'demo.yaml'), { ...ports, backend: port }, quiet));
-    const addresses = await app.start();
-    io.stdout.write(
-      welcome(port, {
-        certificates: relative(process.cwd(), certificates) || '.',
-        httpsPort: addresses.https.port,
-        adminPort: addresses.admin.port,
-      }),
-    );
-    return await untilStopped(app);
+    return await serveUntilStopped(app, (addresses) => {
+      io.stdout.write(
+        welcome(port, {
+          certificates: relative(process.cwd(), certificates) || '.',
+          httpsPort: addresses.https.port,
+          adminPort: addresses.admin.port,
+        }),
+      );
+    });
   } catch (error) {
     const code = sayWhyNot(error, io);
     if (error instanceof ListenError)
