@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { defaults } from '../config/defaults.ts';
+import { pointer } from '../config/problem.ts';
 import type { Config, HostConfig, RouteConfig, UpstreamConfig } from '../config/schema.ts';
 import { tlsPresets } from '../config/tls-presets.ts';
 import { parseDuration, parseSize } from '../config/units.ts';
@@ -352,8 +353,4 @@ function digest(...parts: readonly string[]): string {
   const hash = createHash('sha256');
   for (const part of parts) hash.update(`${Buffer.byteLength(part)}:`).update(part);
   return hash.digest('hex');
-}
-
-function pointer(...parts: readonly (string | number)[]): string {
-  return parts.map((part) => `/${String(part).replaceAll('~', '~0').replaceAll('/', '~1')}`).join('');
 }
