@@ -1,0 +1,30 @@
+import { Type, type Static } from 'typebox';
+import { FilePath, strict } from './value.ts';
+
+export const ClientAuthMode = Type.Union([
+  Type.Literal('require'),
+  Type.Literal('optional'),
+  Type.Literal('optional_no_ca'),
+  Type.Literal('off'),
+]);
+export type ClientAuthMode = Static<typeof ClientAuthMode>;
+
+/** How a host asks for client certificates, and what it trusts. */
+export const ClientAuth = Type.Object(
+  {
+    mode: ClientAuthMode,
+    strict: Type.Optional(
+      Type.Boolean({ description: 'Abort the handshake instead of answering 400. Needs mode require.' }),
+    ),
+    ca: Type.Optional(FilePath),
+    crl: Type.Optional(FilePath),
+    verifyDepth: Type.Optional(
+      Type.Integer({
+        minimum: 1,
+        maximum: 10,
+        description: 'Intermediates allowed between the client certificate and the trust anchor.',
+      }),
+    ),
+  },
+  strict,
+);

@@ -1,0 +1,22 @@
+import { Type } from 'typebox';
+import { ClientAuth } from './client-auth.ts';
+import { IdentityHeaders } from './identity-headers.ts';
+import { PolicyRef } from './policy.ts';
+import { Route } from './route.ts';
+import { FilePath, strict } from './value.ts';
+
+/** One or several names, their certificate, and their routes. */
+export const Host = Type.Object(
+  {
+    names: Type.Array(Type.String({ minLength: 1 }), {
+      minItems: 1,
+      description: 'Host names, IP addresses, or *.example.com for exactly one label.',
+    }),
+    certificate: Type.Object({ cert: FilePath, key: FilePath }, strict),
+    clientAuth: Type.Optional(ClientAuth),
+    policy: Type.Optional(PolicyRef),
+    identityHeaders: Type.Optional(IdentityHeaders),
+    routes: Type.Array(Route, { minItems: 1 }),
+  },
+  strict,
+);

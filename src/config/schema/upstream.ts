@@ -1,0 +1,67 @@
+import { Type } from 'typebox';
+import { Duration, FilePath, RoutePath, strict } from './value.ts';
+
+const UpstreamTls = Type.Object(
+  {
+    ca: Type.Optional(FilePath),
+    serverName: Type.Optional(Type.String({ minLength: 1 })),
+    cert: Type.Optional(FilePath),
+    key: Type.Optional(FilePath),
+    dangerouslySkipVerification: Type.Optional(
+      Type.Boolean({
+        description: 'Accept any certificate from the backend. Anyone on the way can read along.',
+      }),
+    ),
+  },
+  strict,
+);
+
+const Health = Type.Object(
+  {
+    path: RoutePath,
+    host: Type.Optional(Type.String({ minLength: 1 })),
+    interval: Type.Optional(Duration),
+    timeout: Type.Optional(Duration),
+    healthyAfter: Type.Optional(Type.Integer({ minimum: 1 })),
+    unhealthyAfter: Type.Optional(Type.Integer({ minimum: 1 })),
+  },
+  strict,
+);
+
+/** A named group of endpoints. */
+export const Upstream = Type.Object(
+  {
+    endpoints: Type.Array(
+      Type.String({
+        pattern: '^(\\[[0-9a-fA-F:.]+\\]|[^:\\[\\]/]+):[0-9]{1,5}$',
+        description: 'address:port, with brackets around an IPv6 address',
+        examples: ['127.0.0.1:8000'],
+      }),
+      { description: 'Endpoints as address:port. None: every request is answered 503.' },
+    ),
+    balance: Type.Optional(Type.Union([Type.Literal('round_robin'), Type.Literal('least_connections')])),
+    tls: Type.Optional(UpstreamTls),
+    health: Type.Optional(Health),
+    ejection: Type.Optional(
+      Type.Object(
+        {
+          failures: Type.Optional(Type.Integer({ minimum: 1 })),
+          duration: Type.Optional(Duration),
+          maxDuration: Type.Optional(Duration),
+        },
+        strict,
+      ),
+    ),
+    tries: Type.Optional(Type.Integer({ minimum: 1, maximum: 10 })),
+    keepAlive: Type.Optional(
+      Type.Object(
+        {
+          connections: Type.Optional(Type.Integer({ minimum: 1 })),
+          timeout: Type.Optional(Duration),
+        },
+        strict,
+      ),
+    ),
+  },
+  strict,
+);
