@@ -1,0 +1,41 @@
+import { createHash } from 'node:crypto';
+
+/** Contents (PEM) of the files that a configuration names, by the path as written there. */
+export type Material = ReadonlyMap<string, string>;
+
+/** What keeps a configuration from becoming a snapshot, and where: a JSON pointer into the configuration. */
+export interface CompileProblem {
+  readonly path: string;
+  readonly message: string;
+}
+
+/** What every part of the compiler reads files from and tells its problems to. */
+export class CompileContext {
+  readonly problems: CompileProblem[] = [];
+  readonly #material: Material;
+
+  constructor(material: Material) {
+    this.#material = material;
+  }
+
+  /** Contents of a file; a missing or empty one is a problem, and stands for nothing. */
+  file(name: string, path: string): string {
+    const content = this.#material.get(name);
+    if (content === undefined || content.trim() === '') {
+      this.problem(path, `${name} is ${content === undefined ? 'not there' : 'empty'}`);
+      return '';
+    }
+    return content;
+  }
+
+  problem(path: string, message: string): void {
+    this.problems.push(Object.freeze({ path, message }));
+  }
+}
+
+/** SHA-256 over the parts, each with its length, so that no two lists of parts run together. */
+export function digest(...parts: readonly string[]): string {
+  const hash = createHash('sha256');
+  for (const part of parts) hash.update(`${Buffer.byteLength(part)}:`).update(part);
+  return hash.digest('hex');
+}

@@ -1,0 +1,24 @@
+import type { Host } from '../snapshot.ts';
+import type { CompileContext } from './context.ts';
+import { compileName } from './name.ts';
+
+/** The host that stands in where no server name leads to one: the named one, else the strictest. */
+export function compileDefaultHost(
+  context: CompileContext,
+  name: string | undefined,
+  hosts: readonly Host[],
+): Host {
+  if (name === undefined) return strictest(hosts);
+  const path = '/tls/defaultHost';
+  const normal = compileName(context, name, path);
+  const host = hosts.find(({ names }) => names.includes(normal));
+  if (host === undefined) context.problem(path, `no host has the name ${name}`);
+  return host ?? strictest(hosts);
+}
+
+/** Require before optional before off, strict first; the first of equals. */
+function strictest(hosts: readonly Host[]): Host {
+  const rank = ({ clientAuth: { mode, strict } }: Host): number =>
+    strict ? 0 : { require: 1, optional: 2, optional_no_ca: 3, off: 4 }[mode];
+  return hosts.reduce((best, host) => (rank(host) < rank(best) ? host : best));
+}
