@@ -1,15 +1,17 @@
 import type { AddressInfo, Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
-import type { HandshakeEvent, Observer } from '../observe/observer.ts';
+import type { Observer } from '../observe/observer.ts';
 import type { Connection } from '../snapshot/connection.ts';
 import { normaliseHostName } from '../snapshot/host-name.ts';
 import type { HandshakeFailure, HandshakeReason } from '../snapshot/reason.ts';
-import type { Host, ListenAddress, Snapshot } from '../snapshot/snapshot.ts';
-import { Acceptor, remoteAddressOf } from './acceptor.ts';
+import type { ListenAddress, Snapshot } from '../snapshot/snapshot.ts';
+import { Acceptor } from './acceptor.ts';
 import { AddressCounts } from './address-counts.ts';
-import { readClientHello } from './client-hello.ts';
+import { type HelloResult, readClientHello } from './client-hello.ts';
+import { type Incomplete, readFirstBytes } from './first-bytes.ts';
 import { connectionOfHandshake, serverNameHolds, unknownProof } from './handshake.ts';
 import { type HandshakeHandlers, HostServers } from './host-servers.ts';
+import { PendingHandshake } from './pending-handshake.ts';
 import { ProofMemory } from './proof-memory.ts';
 import { passes, verdictOfAborted } from './verification.ts';
 
@@ -28,21 +30,6 @@ export interface TlsListenerDeps {
   readonly now?: () => number;
 }
 
-/** A connection between its acceptance and the end of its handshake. */
-interface Pending {
-  readonly socket: Socket;
-  readonly startedAt: number;
-  readonly remoteAddress: string;
-  readonly remotePort: number;
-  readonly localPort: number;
-  host: Host | null;
-  serverName: string | null;
-  serverNameMatched: boolean;
-  settled: boolean;
-  /** Gives back what it takes of its address's handshakes. */
-  release: () => void;
-}
-
 /** Fatal alerts, each a whole record (RFC 8446 §6, RFC 6066 §3 for unrecognized_name). */
 const alerts = {
   decodeError: Buffer.from([21, 3, 3, 0, 2, 2, 50]),
@@ -54,7 +41,7 @@ export class TlsListener {
   readonly #deps: TlsListenerDeps;
   readonly #acceptor: Acceptor;
   readonly #hosts: HostServers;
-  readonly #pending = new Map<Socket, Pending>();
+  readonly #pending = new Map<Socket, PendingHandshake>();
   readonly #handshakes = new AddressCounts();
   readonly #proofs = new ProofMemory();
   readonly #now: () => number;
@@ -75,8 +62,7 @@ export class TlsListener {
       limits: () => deps.snapshot().limits,
       accept: (socket) => this.#accept(socket),
       refuse: (socket, reason) =>
-        this.#reject(
-          this.#open(socket),
+        this.#open(socket).reject(
           reason,
           reason === 'overload'
             ? 'too many connections at once'
@@ -113,91 +99,59 @@ export class TlsListener {
     this.#acceptor.destroyConnections();
   }
 
-  #open(socket: Socket): Pending {
-    return {
-      socket,
-      startedAt: this.#now(),
-      remoteAddress: remoteAddressOf(socket),
-      remotePort: socket.remotePort ?? 0,
-      localPort: socket.localPort ?? 0,
-      host: null,
-      serverName: null,
-      serverNameMatched: false,
-      settled: false,
-      release: () => {},
-    };
+  #open(socket: Socket): PendingHandshake {
+    return new PendingHandshake(socket, { observer: this.#deps.observer, now: this.#now });
   }
 
   #accept(socket: Socket): void {
     const { limits } = this.#deps.snapshot();
     const pending = this.#open(socket);
     if (this.#pending.size >= limits.handshakes) {
-      this.#reject(pending, 'overload', 'too many handshakes at once');
+      pending.reject('overload', 'too many handshakes at once');
       socket.destroy();
       return;
     }
     const release = this.#handshakes.take(pending.remoteAddress, limits.handshakesPerAddress);
     if (release === null) {
-      this.#reject(pending, 'address_overload', 'too many handshakes of this address at once');
+      pending.reject('address_overload', 'too many handshakes of this address at once');
       socket.destroy();
       return;
     }
-    pending.release = release;
     this.#pending.set(socket, pending);
+    pending.onSettled = () => {
+      this.#pending.delete(socket);
+      release();
+    };
     socket.once('close', () => {
       // TLS may know better why it ended, and says so just behind this.
       setImmediate(() =>
-        this.#reject(pending, 'client_abort', 'the client closed the connection during the handshake'),
+        pending.reject('client_abort', 'the client closed the connection during the handshake'),
       );
     });
-    this.#awaitHello(pending, limits.handshakeTimeoutMs);
+    readFirstBytes(socket, readClientHello, limits.handshakeTimeoutMs, {
+      read: (result, bytes) => this.#recognise(pending, result, bytes),
+      late: () => {
+        pending.reject('timeout', 'no whole ClientHello came in time');
+        socket.destroy();
+      },
+    });
   }
 
-  #awaitHello(pending: Pending, timeoutMs: number): void {
-    const { socket } = pending;
-    const chunks: Buffer[] = [];
-    let length = 0;
-    let needs = 1;
-    const timer = setTimeout(() => {
-      stop();
-      this.#reject(pending, 'timeout', 'no whole ClientHello came in time');
-      socket.destroy();
-    }, timeoutMs);
-    const stop = (): void => {
-      clearTimeout(timer);
-      socket.off('data', read);
-      socket.off('close', stop);
-    };
-    const read = (chunk: Buffer): void => {
-      chunks.push(chunk);
-      length += chunk.length;
-      // Read a byte at a time, a hello would cost the square of its length.
-      if (length < needs) return;
-      const bytes = chunks.length === 1 ? chunk : Buffer.concat(chunks);
-      const result = readClientHello(bytes);
-      if (result.status === 'incomplete') {
-        ({ needs } = result);
+  #recognise(pending: PendingHandshake, result: Exclude<HelloResult, Incomplete>, bytes: Buffer): void {
+    switch (result.status) {
+      case 'hello':
+        this.#startHandshake(pending, result.hello.serverName, bytes);
         return;
-      }
-      stop();
-      socket.pause();
-      switch (result.status) {
-        case 'hello':
-          this.#startHandshake(pending, result.hello.serverName, bytes);
-          return;
-        case 'not_tls':
-          this.#plain(pending, bytes);
-          return;
-        case 'malformed':
-          this.#refuse(pending, 'protocol', result.detail, alerts.decodeError);
-          return;
-      }
-    };
-    socket.on('data', read);
-    socket.once('close', stop);
+      case 'not_tls':
+        this.#plain(pending, bytes);
+        return;
+      case 'malformed':
+        this.#refuse(pending, 'protocol', result.detail, alerts.decodeError);
+        return;
+    }
   }
 
-  #startHandshake(pending: Pending, serverName: string | null, bytes: Buffer): void {
+  #startHandshake(pending: PendingHandshake, serverName: string | null, bytes: Buffer): void {
     const snapshot = this.#deps.snapshot();
     const name = serverName === null ? null : normaliseHostName(serverName);
     const named = name === null ? null : snapshot.hosts.find(name);
@@ -216,8 +170,8 @@ export class TlsListener {
     this.#hosts.accept(pending.socket, pending.host.id);
   }
 
-  #plain(pending: Pending, bytes: Buffer): void {
-    this.#reject(pending, 'protocol', 'the first bytes are no TLS record');
+  #plain(pending: PendingHandshake, bytes: Buffer): void {
+    pending.reject('protocol', 'the first bytes are no TLS record');
     // Only what looks like the start of a request line gets an answer in HTTP.
     if (/^[A-Z]/.test(String.fromCharCode(bytes[0]!))) {
       pending.socket.unshift(bytes);
@@ -234,7 +188,7 @@ export class TlsListener {
     }
     const { host } = pending;
     if (!serverNameHolds(socket, pending.serverName)) {
-      this.#reject(pending, 'protocol', 'the server name changed during the handshake');
+      pending.reject('protocol', 'the server name changed during the handshake');
       socket.destroy();
       return;
     }
@@ -249,7 +203,7 @@ export class TlsListener {
         : verdict.status === 'none' && !accepted
           ? 'no_certificate'
           : 'ok';
-    this.#settle(pending, accepted ? 'accepted' : 'rejected', reason, {
+    pending.settle(accepted ? 'accepted' : 'rejected', reason, {
       tlsVersion: connection.tlsVersion,
       cipher: connection.cipher,
       resumed: connection.resumed,
@@ -268,55 +222,24 @@ export class TlsListener {
     if (pending !== null) {
       const verdict = pending.host?.clientAuth.strict === true ? verdictOfAborted(socket) : null;
       if (verdict?.status === 'failed')
-        this.#settle(pending, 'rejected', verdict.reason, { detail: verdict.detail });
-      else this.#reject(pending, failureOf(error), `${error.code ?? 'error'}: ${firstLine(error.message)}`);
+        pending.settle('rejected', verdict.reason, { detail: verdict.detail });
+      else pending.reject(failureOf(error), `${error.code ?? 'error'}: ${firstLine(error.message)}`);
     }
     socket.destroy();
   }
 
   /** Refuses with an alert, before any handshake. */
-  #refuse(pending: Pending, reason: HandshakeFailure, detail: string, alert: Buffer): void {
+  #refuse(pending: PendingHandshake, reason: HandshakeFailure, detail: string, alert: Buffer): void {
     const { socket } = pending;
-    this.#reject(pending, reason, detail);
+    pending.reject(reason, detail);
     socket.end(alert, () => socket.destroy());
-  }
-
-  #reject(pending: Pending, reason: HandshakeFailure | 'no_certificate', detail: string): void {
-    this.#settle(pending, 'rejected', reason, { detail });
-  }
-
-  #settle(
-    pending: Pending,
-    result: HandshakeEvent['result'],
-    reason: HandshakeReason,
-    known: Partial<Pick<HandshakeEvent, 'tlsVersion' | 'cipher' | 'resumed' | 'identity' | 'detail'>>,
-  ): void {
-    if (pending.settled) return;
-    pending.settled = true;
-    this.#pending.delete(pending.socket);
-    pending.release();
-    this.#deps.observer.handshake({
-      listener: 'https',
-      host: pending.host?.id ?? null,
-      result,
-      reason,
-      tlsVersion: known.tlsVersion ?? null,
-      cipher: known.cipher ?? null,
-      resumed: known.resumed ?? false,
-      durationMs: this.#now() - pending.startedAt,
-      remoteAddress: pending.remoteAddress,
-      remotePort: pending.remotePort,
-      serverName: pending.serverName,
-      identity: known.identity ?? null,
-      detail: known.detail ?? null,
-    });
   }
 
   /**
    * The TCP connection below a TLS one. Node offers no public way from one to the other where the handshake
    * failed; `_parent` has been there from Node 20 to 26, and without it the connection is destroyed.
    */
-  #pendingOf(socket: TLSSocket): Pending | null {
+  #pendingOf(socket: TLSSocket): PendingHandshake | null {
     const { _parent: raw } = socket as TLSSocket & { readonly _parent?: Socket };
     return raw === undefined ? null : (this.#pending.get(raw) ?? null);
   }
