@@ -20,15 +20,20 @@ const tooLarge = Object.freeze({
 });
 
 /**
- * A user's regular expression, anchored at both ends, run by RE2's algorithm in time linear in the value: no
- * look-around, no back-references. `.` is any character but a line break unless the pattern says `(?s)`.
- * Gives back the message of a problem for a pattern that is none or is too large.
+ * Reads a user's regular expression for RE2's algorithm, which takes time linear in the text: no look-around, no
+ * back-references. Gives back the message of a problem for a pattern that is none or is too large.
+ *
+ * @param programSize Instructions at most.
  */
-export function compileRegex(pattern: string, ignoreCase = false): ValueTest | { readonly problem: string } {
+export function readRegex(
+  pattern: string,
+  ignoreCase: boolean,
+  programSize: number = maximumProgramSize,
+): RE2JS | { readonly problem: string } {
   if (pattern.length > maximumPatternLength) {
     return { problem: `a regular expression of more than ${maximumPatternLength} characters: write several` };
   }
-  if (estimateRegexSize(pattern) > 2 * maximumProgramSize) return tooLarge;
+  if (estimateRegexSize(pattern) > 2 * programSize) return tooLarge;
   let regex: RE2JS;
   try {
     regex = RE2JS.compile(pattern, ignoreCase ? RE2JS.CASE_INSENSITIVE : 0);
@@ -40,9 +45,13 @@ export function compileRegex(pattern: string, ignoreCase = false): ValueTest | {
     );
     return { problem: `not a regular expression (RE2 syntax, so without look-around and \\1): ${what}` };
   }
-  if (regex.programSize() > maximumProgramSize) {
-    return tooLarge;
-  }
+  return regex.programSize() > programSize ? tooLarge : regex;
+}
+
+/** A user's regular expression, anchored at both ends. `.` is any character but a line break unless it says `(?s)`. */
+export function compileRegex(pattern: string, ignoreCase = false): ValueTest | { readonly problem: string } {
+  const regex = readRegex(pattern, ignoreCase);
+  if ('problem' in regex) return regex;
   return Object.freeze({
     text: `/${pattern}/`,
     test: (value: string) => regex.testExact(value),

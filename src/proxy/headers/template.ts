@@ -1,4 +1,4 @@
-import { didYouMean, quote } from '../../config/text.ts';
+import { parseTemplate, type TemplatePart, type TemplateProblem } from '../../config/placeholders.ts';
 import { attributeType } from '../../tls/attribute-type.ts';
 import { valuesOf } from '../../tls/distinguished-name.ts';
 import type { Identity } from '../../tls/identity.ts';
@@ -21,10 +21,6 @@ export interface Template {
    * proven identity to speak of. A template of nothing but `{verify}` is sent for every verdict.
    */
   render(proof: Proof): string | null;
-}
-
-export interface TemplateProblem {
-  readonly problem: string;
 }
 
 type Fact = (identity: Identity) => string;
@@ -73,11 +69,9 @@ export const placeholders: readonly string[] = Object.freeze([
   verify,
 ]);
 
-type Part = { readonly text: string } | { readonly placeholder: string };
-
 /** Reads a template once, for any number of requests; or says what is wrong with it. */
 export function compileTemplate(text: string): Template | TemplateProblem {
-  const parts = parse(text);
+  const parts = parseTemplate(text, placeholders);
   if ('problem' in parts) return parts;
   const problem = ambiguity(parts);
   if (problem !== null) return { problem };
@@ -104,34 +98,8 @@ export function compileTemplate(text: string): Template | TemplateProblem {
   };
 }
 
-/** Finds text and placeholders; `{{` and `}}` become braces of the text. */
-function parse(template: string): readonly Part[] | TemplateProblem {
-  if (!/^[ -~]+$/.test(template)) return { problem: 'a template is one line of printable ASCII, not empty' };
-  if (template !== template.trim()) return { problem: 'a header value cannot begin or end with a space' };
-  const parts: Part[] = [];
-  let text = '';
-  for (const match of template.matchAll(/\{\{|\}\}|\{([^{}]*)\}|[{}]|[^{}]+/g)) {
-    const [piece, placeholder] = match;
-    if (placeholder === undefined) {
-      if (piece === '{')
-        return { problem: '`{` opens a placeholder that is not closed; write `{{` for a brace' };
-      if (piece === '}') return { problem: '`}` closes nothing; write `}}` for a brace' };
-      text += piece === '{{' ? '{' : piece === '}}' ? '}' : piece;
-      continue;
-    }
-    if (!placeholders.includes(placeholder)) {
-      return { problem: `there is no ${quote(`{${placeholder}}`)}${didYouMean(placeholder, placeholders)}` };
-    }
-    if (text !== '') parts.push({ text });
-    parts.push({ placeholder });
-    text = '';
-  }
-  if (text !== '') parts.push({ text });
-  return parts;
-}
-
 /** What would keep a reader from telling where one value ends and the next begins. */
-function ambiguity(parts: readonly Part[]): string | null {
+function ambiguity(parts: readonly TemplatePart[]): string | null {
   const text = parts.map((part) => ('text' in part ? part.text : '')).join('');
   if (parts.every((part) => 'text' in part)) return null;
   if (text.includes('%')) return '`%` begins an escape within values, so it cannot stand beside them';
@@ -154,7 +122,7 @@ function ambiguity(parts: readonly Part[]): string | null {
 }
 
 /** What is encoded in every value: see Template. */
-function unsafeCharacters(parts: readonly Part[]): RegExp {
+function unsafeCharacters(parts: readonly TemplatePart[]): RegExp {
   const delimiters = new Set<string>();
   for (const part of parts) {
     if ('text' in part)
