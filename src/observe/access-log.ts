@@ -39,7 +39,13 @@ export class AccessLog implements Observer {
   /** Loggers that carry the fields of a connection already printed; they go with their connection. */
   readonly #connections = new WeakMap<Connection, Logger>();
 
-  constructor(sink: Pick<LogSink, 'write'>, level: LogLevel = 'info', now: () => number = Date.now) {
+  /** @param worker The worker process that writes, a field of every line; null: there is only one process. */
+  constructor(
+    sink: Pick<LogSink, 'write'>,
+    level: LogLevel = 'info',
+    now: () => number = Date.now,
+    worker: number | null = null,
+  ) {
     this.#overload = {
       overload: new LineRate(overloadLines, now),
       address_overload: new LineRate(overloadLines, now),
@@ -47,7 +53,7 @@ export class AccessLog implements Observer {
     this.#logger = pino(
       {
         level,
-        base: null,
+        base: worker === null ? null : { worker },
         messageKey: 'message',
         timestamp: createTimestamp(now),
         formatters: { level: (label) => ({ level: label }) },

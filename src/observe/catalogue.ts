@@ -10,7 +10,14 @@ export interface Declaration<Label extends string = string> {
   readonly name: string;
   readonly help: string;
   readonly labels: readonly Label[];
+  readonly aggregate: Aggregate;
 }
+
+/**
+ * What several worker processes say becomes one number: their sum, the least or the greatest of them; `own`: what
+ * they say is left out, and the supervisor's own holds.
+ */
+export type Aggregate = 'sum' | 'min' | 'max' | 'own';
 
 export interface CounterDeclaration<Label extends string = string> extends Declaration<Label> {
   readonly type: 'counter';
@@ -30,16 +37,18 @@ function counter<const Label extends string = never>(
   name: string,
   help: string,
   labels: readonly Label[] = [],
+  aggregate: Aggregate = 'sum',
 ): CounterDeclaration<Label> {
-  return Object.freeze({ type: 'counter', name, help, labels: Object.freeze(labels) });
+  return Object.freeze({ type: 'counter', name, help, labels: Object.freeze(labels), aggregate });
 }
 
 function gauge<const Label extends string = never>(
   name: string,
   help: string,
   labels: readonly Label[] = [],
+  aggregate: Aggregate = 'max',
 ): GaugeDeclaration<Label> {
-  return Object.freeze({ type: 'gauge', name, help, labels: Object.freeze(labels) });
+  return Object.freeze({ type: 'gauge', name, help, labels: Object.freeze(labels), aggregate });
 }
 
 function histogram<const Label extends string = never>(
@@ -54,6 +63,7 @@ function histogram<const Label extends string = never>(
     help,
     labels: Object.freeze(labels),
     buckets: Object.freeze(buckets),
+    aggregate: 'sum',
   });
 }
 
@@ -89,7 +99,7 @@ export const catalogue = Object.freeze({
     'Connections closed unread, because there were too many in all (overload) or of one address (address_overload).',
     ['listener', 'reason'],
   ),
-  openConnections: gauge('mtls_open_connections', 'Connections open now.', ['listener']),
+  openConnections: gauge('mtls_open_connections', 'Connections open now.', ['listener'], 'sum'),
 
   requests: counter(
     'mtls_requests_total',
@@ -141,6 +151,7 @@ export const catalogue = Object.freeze({
     'mtls_upstream_endpoint_healthy',
     '0 while the health checks of an endpoint fail. 1 before the first and where there are none.',
     ['upstream', 'endpoint'],
+    'min',
   ),
 
   serverCertificateNotAfter: gauge(
@@ -164,18 +175,42 @@ export const catalogue = Object.freeze({
     'issuer',
   ]),
 
-  reloads: counter('mtls_reload_total', 'Attempts to load a configuration.', ['result']),
+  reloads: counter('mtls_reload_total', 'Attempts to load a configuration.', ['result'], 'own'),
   lastReloadSuccessful: gauge(
     'mtls_config_last_reload_successful',
     '1 if the latest attempt to load a configuration succeeded; 0 if an older one still serves.',
+    [],
+    'own',
   ),
   lastReloadTimestamp: gauge(
     'mtls_config_last_reload_successful_timestamp_seconds',
     'When a configuration was last loaded.',
+    [],
+    'own',
   ),
-  configHash: gauge('mtls_config_hash', 'The first 48 bits of the version of the snapshot that serves.'),
+  configHash: gauge(
+    'mtls_config_hash',
+    'The first 48 bits of the version of the snapshot that serves.',
+    [],
+    'own',
+  ),
   configInfo: gauge('mtls_config_info', 'The version of the snapshot that serves. Always 1.', ['version']),
-  hosts: gauge('mtls_config_hosts', 'Hosts of the snapshot that serves.'),
+  hosts: gauge('mtls_config_hosts', 'Hosts of the snapshot that serves.', [], 'own'),
+
+  workers: gauge('mtls_workers', 'Worker processes that there should be.', [], 'own'),
+  workersReady: gauge('mtls_workers_ready', 'Worker processes that take traffic.', [], 'own'),
+  workerConfigurations: gauge(
+    'mtls_worker_configurations',
+    'Different configurations that worker processes serve. More than 1 for longer than a reload takes: they disagree.',
+    [],
+    'own',
+  ),
+  workerRestarts: counter(
+    'mtls_worker_restarts_total',
+    'Worker processes that ended of themselves (exit), were killed (signal) or did not answer (unresponsive).',
+    ['reason'],
+    'own',
+  ),
 
   logLinesDropped: counter(
     'mtls_log_lines_dropped_total',
@@ -186,7 +221,7 @@ export const catalogue = Object.freeze({
   buildInfo: gauge('mtls_build_info', 'What is running. Always 1.', ['version', 'node', 'openssl']),
   eventLoopActive: counter(
     'mtls_event_loop_active_seconds_total',
-    'Time the event loop was busy; its rate is the share of one core in use.',
+    'Time the event loop was busy, of all processes; its rate is the number of cores in use.',
   ),
 });
 

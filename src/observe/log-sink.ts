@@ -8,6 +8,8 @@ export interface LogSinkOptions {
   readonly fd?: number;
   /** Bytes kept while whoever reads the log is slow; lines past it are dropped. */
   readonly maxBytes?: number;
+  /** Bytes handed to the system at once, of whole lines; a line that is longer goes alone. */
+  readonly maxWrite?: number;
   /** Called once for each line that is lost. */
   readonly onDrop?: (reason: LogLoss) => void;
 }
@@ -16,7 +18,10 @@ export interface LogSinkOptions {
 export const defaultLogBytes: number = 8 * 1024 * 1024;
 
 /** Bytes handed to the system at once: what a pipe holds. */
-const maxWrite = 65_536;
+const defaultMaxWrite = 65_536;
+
+/** What several processes may write to one pipe at once without tearing each other's lines: PIPE_BUF, pipe(7). */
+export const sharedPipeWrite = 4096;
 
 /**
  * Where the lines of the log go: written in the background, many at a time under load, in order. `write` never
@@ -31,6 +36,7 @@ export class LogSink {
   /** Null for a file or a terminal. */
   readonly #stream: Writable | null;
   readonly #maxBytes: number;
+  readonly #maxWrite: number;
   readonly #onDrop: (reason: LogLoss) => void;
   #lines: string[] = [];
   /** In UTF-8, of the lines that wait and of those being written. */
@@ -41,8 +47,10 @@ export class LogSink {
   #state: 'open' | 'closing' | 'broken' | 'closed' = 'open';
   #idle: (() => void) | null = null;
 
-  constructor({ fd = 1, maxBytes = defaultLogBytes, onDrop = noop }: LogSinkOptions = {}) {
+  constructor(options: LogSinkOptions = {}) {
+    const { fd = 1, maxBytes = defaultLogBytes, maxWrite = defaultMaxWrite, onDrop = noop } = options;
     this.#fd = fd;
+    this.#maxWrite = maxWrite;
     this.#stream = streamOf(fd);
     // Each write hears of its error itself; one may still come after close, so this stays.
     if (this.#stream !== null && !this.#stream.listeners('error').includes(noop)) {
@@ -104,9 +112,9 @@ export class LogSink {
     const [first] = this.#lines;
     if (first === undefined) return;
     let count = 1;
-    for (let size = first.length; count < this.#lines.length; count++) {
-      size += this.#lines[count]!.length;
-      if (size > maxWrite) break;
+    for (let size = Buffer.byteLength(first); count < this.#lines.length; count++) {
+      size += Buffer.byteLength(this.#lines[count]!);
+      if (size > this.#maxWrite) break;
     }
     const lines = count === this.#lines.length ? this.#lines : this.#lines.slice(0, count);
     this.#lines = count === this.#lines.length ? [] : this.#lines.slice(count);

@@ -15,6 +15,15 @@ import type {
   RequestEvent,
   UpstreamEvent,
 } from './observer.ts';
+import {
+  absorb,
+  foldProcesses,
+  legacyOf,
+  type MetricsState,
+  printProcesses,
+  printTogether,
+  stateOf,
+} from './page.ts';
 import { createProcessMetrics } from './process-metrics.ts';
 import { policyPlace, RouteSeries } from './route-series.ts';
 import { UpstreamSeries } from './upstream-series.ts';
@@ -25,6 +34,10 @@ import { UpstreamSeries } from './upstream-series.ts';
  * with their first event.
  */
 export const maxBaselineHosts = 100;
+
+/** How a worker process came to an end that nobody had asked for. */
+export type WorkerEnd = (typeof workerEnds)[number];
+export const workerEnds = ['exit', 'signal', 'unresponsive'] as const;
 
 /** Why a log line was not written: whoever reads the log is too slow, or writing it failed. */
 export type LogLoss = 'back_pressure' | 'error';
@@ -52,6 +65,7 @@ export class Metrics implements Observer {
   readonly #certificates = new CertificateSeries(this.#families);
   readonly #now: () => number;
   readonly #noHost = new HostSeries(this.#families, unknown);
+  #inherited: Promise<MetricsState['process']> = Promise.resolve([]);
   #hosts: ReadonlyMap<string, HostSeries> = new Map();
   #routes: ReadonlyMap<string, RouteSeries> = new Map();
 
@@ -70,6 +84,7 @@ export class Metrics implements Observer {
     families.observerErrors.series({});
     families.lastReloadSuccessful.series({});
     families.lastReloadTimestamp.series({});
+    this.workers({ wanted: 1, ready: 1, configurations: 1 });
     const { node, openssl } = process.versions;
     families.buildInfo.series({ version, node, openssl }).value = 1;
   }
@@ -157,13 +172,60 @@ export class Metrics implements Observer {
     this.#families.observerErrors.series({}).value++;
   }
 
+  /** Worker processes: how many there should be, how many take traffic, and how many configurations they serve. */
+  workers(counts: {
+    readonly wanted: number;
+    readonly ready: number;
+    readonly configurations: number;
+  }): void {
+    const families = this.#families;
+    families.workers.series({}).value = counts.wanted;
+    families.workersReady.series({}).value = counts.ready;
+    families.workerConfigurations.series({}).value = counts.configurations;
+    for (const reason of workerEnds) families.workerRestarts.series({ reason });
+  }
+
+  workerRestarted(reason: WorkerEnd): void {
+    this.#families.workerRestarts.series({ reason }).value++;
+  }
+
   /** The page, in Prometheus's text format. */
   async render(): Promise<string> {
-    this.#certificates.update(this.#now());
-    this.#families.eventLoopActive.series({}).value = performance.eventLoopUtilization().active / 1000;
+    this.#update();
     let page = '';
     for (const family of Object.values(this.#families)) page += family.print();
     return this.#process === null ? page : page + (await this.#process.metrics());
+  }
+
+  /** The page of this process and those that it supervises as one. */
+  async renderWith(states: readonly MetricsState[]): Promise<string> {
+    this.#update();
+    const page = printTogether(this.#families, states);
+    if (this.#process === null) return page;
+    const processes = [await this.#inherited, ...states.map((one) => one.process)];
+    return page + (await printProcesses(this.#process, processes));
+  }
+
+  /** What a supervisor needs of this process for its page. */
+  async state(): Promise<MetricsState> {
+    this.#update();
+    const process = this.#process === null ? [] : await this.#process.getMetricsAsJSON();
+    return { families: stateOf(this.#families), process };
+  }
+
+  /**
+   * Takes over what a process had counted that is gone, so that no counter goes back: to Prometheus that would be
+   * a start from zero, and all it had counted would be counted again.
+   */
+  inherit(state: MetricsState): void {
+    const { families, process } = legacyOf(state);
+    absorb(this.#families, families);
+    this.#inherited = this.#inherited.then((before) => foldProcesses([before, process]));
+  }
+
+  #update(): void {
+    this.#certificates.update(this.#now());
+    this.#families.eventLoopActive.series({}).value = performance.eventLoopUtilization().active / 1000;
   }
 
   #retain(hosts: readonly Host[]): void {

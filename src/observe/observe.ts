@@ -53,6 +53,8 @@ export interface ObservabilityOptions {
   /** In place of a sink: takes each line as it is written. */
   readonly destination?: Pick<LogSink, 'write'>;
   readonly more?: readonly Observer[];
+  /** The number of this worker process, where there are several. */
+  readonly worker?: number;
 }
 
 /** Everything the program is observed by, put together. */
@@ -74,13 +76,13 @@ export interface Observability {
 const closeMs = 2000;
 
 export function createObservability(options: ObservabilityOptions = {}): Observability {
-  const { level = 'info', sink: sinkOptions = {}, destination, more = [] } = options;
+  const { level = 'info', sink: sinkOptions = {}, destination, more = [], worker = null } = options;
   const metrics = new Metrics({ version });
   const sink =
     destination === undefined
       ? new LogSink({ ...sinkOptions, onDrop: (reason) => metrics.logLineDropped(reason) })
       : null;
-  const log = new AccessLog(sink ?? destination!, level);
+  const log = new AccessLog(sink ?? destination!, level, Date.now, worker);
   const observer = createObserver({ metrics, log, more });
   let lastReload: LastReload | null = null;
   return Object.freeze({

@@ -1,4 +1,4 @@
-import type { Declaration, HistogramDeclaration } from './catalogue.ts';
+import type { Aggregate, Declaration, HistogramDeclaration } from './catalogue.ts';
 
 /**
  * The numbers behind the metrics page. prom-client keeps a series behind a string built from its labels at
@@ -16,6 +16,9 @@ export interface NumberSeries {
 export interface HistogramSeries {
   observe(value: number): void;
 }
+
+/** What a family holds, as plain data for another process: the labels of each series in order, and its numbers. */
+export type FamilyState = readonly (readonly [labels: readonly string[], numbers: readonly number[]])[];
 
 /** All series of one metric. */
 abstract class Family<Label extends string, Kept> {
@@ -45,6 +48,27 @@ abstract class Family<Label extends string, Kept> {
     return this.#kept.size;
   }
 
+  state(): FamilyState {
+    const names = this.declaration.labels;
+    return Array.from(this.#kept.values(), ({ labels, series }) => [
+      names.map((name) => labels[name]),
+      this.numbersOf(series),
+    ]);
+  }
+
+  /** Adds what another process holds, or takes the lesser or the greater of both. Of `own`: nothing. */
+  absorb(state: FamilyState, aggregate: Aggregate = this.declaration.aggregate): void {
+    const { labels: names } = this.declaration;
+    if (aggregate === 'own') return;
+    for (const [values, numbers] of state) {
+      const labels = Object.fromEntries(names.map((name, index) => [name, values[index] ?? '']));
+      const known = this.#kept.has(labelText(names, labels as LabelValues<Label>));
+      const series = this.series(labels as LabelValues<Label>);
+      // A series that is new here has no number yet to compare with.
+      this.fold(series, numbers, known ? aggregate : 'sum');
+    }
+  }
+
   /** Prometheus's text format, version 0.0.4; empty where there is no series. */
   print(): string {
     if (this.#kept.size === 0) return '';
@@ -56,6 +80,8 @@ abstract class Family<Label extends string, Kept> {
 
   protected abstract create(labels: string): Kept;
   protected abstract printSeries(series: Kept): string;
+  protected abstract numbersOf(series: Kept): readonly number[];
+  protected abstract fold(series: Kept, numbers: readonly number[], aggregate: Aggregate): void;
 }
 
 interface KeptNumber extends NumberSeries {
@@ -71,6 +97,16 @@ export class NumberFamily<Label extends string> extends Family<Label, NumberSeri
 
   protected override printSeries(series: NumberSeries): string {
     return `${(series as KeptNumber).prefix}${printNumber(series.value)}\n`;
+  }
+
+  protected override numbersOf({ value }: NumberSeries): readonly number[] {
+    return [value];
+  }
+
+  protected override fold(series: NumberSeries, [value = 0]: readonly number[], aggregate: Aggregate): void {
+    if (aggregate === 'min') series.value = Math.min(series.value, value);
+    else if (aggregate === 'max') series.value = Math.max(series.value, value);
+    else series.value += value;
   }
 }
 
@@ -88,6 +124,15 @@ export class HistogramFamily<Label extends string> extends Family<Label, Histogr
 
   protected override printSeries(series: HistogramSeries): string {
     return (series as Buckets).print();
+  }
+
+  protected override numbersOf(series: HistogramSeries): readonly number[] {
+    return (series as Buckets).numbers;
+  }
+
+  /** Histograms are summed, whatever is asked for. */
+  protected override fold(series: HistogramSeries, numbers: readonly number[]): void {
+    (series as Buckets).add(numbers);
   }
 }
 
@@ -113,6 +158,18 @@ class Buckets implements HistogramSeries {
     while (index < this.#bounds.length && seen > this.#bounds[index]!) index++;
     this.#counts[index]!++;
     this.#sum += seen;
+  }
+
+  /** The count of each bucket, not cumulative, and the sum. */
+  get numbers(): readonly number[] {
+    return [...this.#counts, this.#sum];
+  }
+
+  add(numbers: readonly number[]): void {
+    // Other bounds, another program's: nothing here could be compared.
+    if (numbers.length !== this.#counts.length + 1) return;
+    for (let index = 0; index < this.#counts.length; index++) this.#counts[index]! += numbers[index]!;
+    this.#sum += numbers.at(-1)!;
   }
 
   print(): string {

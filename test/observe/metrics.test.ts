@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import * as fc from 'fast-check';
 import t from 'tap';
 import { catalogue } from '../../src/observe/catalogue.ts';
-import { maxBaselineHosts, Metrics } from '../../src/observe/metrics.ts';
+import { maxBaselineHosts, Metrics, workerEnds } from '../../src/observe/metrics.ts';
 import type { HandshakeEvent, RequestEvent } from '../../src/observe/observer.ts';
 import { answers, handshakeFailures, handshakeReasons } from '../../src/snapshot/reason.ts';
 import { createAuthority } from '../support/pki.ts';
@@ -216,7 +216,7 @@ void t.test(
     t.ok(values('status').size < 80);
     t.ok(values('cipher').size <= 65);
     const reasons = new Set<string>([...Object.keys(answers), ...handshakeReasons, 'client_abort']);
-    for (const more of ['upstream_truncated', 'back_pressure', 'error']) reasons.add(more);
+    for (const more of ['upstream_truncated', 'back_pressure', 'error', ...workerEnds]) reasons.add(more);
     for (const reason of values('reason')) t.ok(reasons.has(reason), JSON.stringify(reason));
   },
 );

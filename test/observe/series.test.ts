@@ -10,6 +10,7 @@ const counter: CounterDeclaration<'a' | 'b'> = {
   name: 'x_total',
   help: 'Of \\ and\nnewline.',
   labels: ['a', 'b'],
+  aggregate: 'sum',
 };
 const histogram: HistogramDeclaration<'a'> = {
   type: 'histogram',
@@ -17,6 +18,7 @@ const histogram: HistogramDeclaration<'a'> = {
   help: 'H.',
   labels: ['a'],
   buckets: [0.1, 1, 10],
+  aggregate: 'sum',
 };
 
 void t.test('a family without series prints nothing, not even its head', (t) => {
@@ -104,8 +106,55 @@ void t.test('a family without labels prints none', (t) => {
   family.series({}).observe(0.5);
   t.match(family.print(), '\nh_seconds_bucket{le="1"} 1\n');
   t.match(family.print(), '\nh_seconds_count 1\n');
-  const gauge = new NumberFamily({ type: 'gauge', name: 'g', help: 'G.', labels: [] });
+  const gauge = new NumberFamily({ type: 'gauge', name: 'g', help: 'G.', labels: [], aggregate: 'max' });
   gauge.series({}).value = -1.5;
   t.equal(gauge.print(), '# HELP g G.\n# TYPE g gauge\ng -1.5\n');
+  t.end();
+});
+
+void t.test('what two processes hold becomes their sum, the least or the greatest, or stays out', (t) => {
+  const fold = (aggregate: 'sum' | 'min' | 'max' | 'own', own: number | null): number | null => {
+    const gauge = { type: 'gauge', name: 'g', help: 'G.', labels: ['a'], aggregate } as const;
+    const [here, there] = [new NumberFamily<'a'>(gauge), new NumberFamily<'a'>(gauge)];
+    if (own !== null) here.series({ a: 'x' }).value = own;
+    there.series({ a: 'x' }).value = 5;
+    here.absorb(structuredClone(there.state()));
+    return here.size === 0 ? null : here.series({ a: 'x' }).value;
+  };
+  t.same([fold('sum', 2), fold('min', 2), fold('max', 2), fold('own', 2)], [7, 2, 5, 2]);
+  t.same([fold('sum', null), fold('min', null), fold('max', null), fold('own', null)], [5, 5, 5, null]);
+  t.end();
+});
+
+void t.test('a value seen in either of two processes is in the histogram of both', (t) => {
+  fc.assert(
+    fc.property(
+      fc.array(fc.record({ value: fc.integer({ min: 0, max: 20 }), here: fc.boolean() })),
+      (seen) => {
+        const [all, here, there] = [1, 2, 3].map(() => new HistogramFamily(histogram)) as [
+          HistogramFamily<'a'>,
+          HistogramFamily<'a'>,
+          HistogramFamily<'a'>,
+        ];
+        for (const family of [all, here, there]) family.series({ a: '"x"' });
+        for (const { value, here: first } of seen) {
+          all.series({ a: '"x"' }).observe(value);
+          (first ? here : there).series({ a: '"x"' }).observe(value);
+        }
+        here.absorb(structuredClone(there.state()));
+        assert.equal(here.print(), all.print());
+      },
+    ),
+  );
+  t.end();
+});
+
+void t.test('the histogram of a program with other buckets is left out', (t) => {
+  const [here, there] = [new HistogramFamily(histogram), new HistogramFamily({ ...histogram, buckets: [1] })];
+  here.series({ a: 'x' }).observe(1);
+  there.series({ a: 'x' }).observe(1);
+  const before = here.print();
+  here.absorb(there.state());
+  t.equal(here.print(), before);
   t.end();
 });
