@@ -72,6 +72,10 @@ export const defaults = deepFreeze({
   verifyDepth: 1,
   /** Kubernetes' Prefix: by path segment. */
   pathType: 'Prefix',
+  /** temporal-redirect-code 302. */
+  redirectStatus: 302,
+  /** ssl-redirect true. */
+  plainHttp: 'redirect',
   balance: 'round_robin',
   dialects,
   timeouts,

@@ -10,6 +10,7 @@ import { Duration, record, strict } from './schema/value.ts';
 export { ClientAuthMode } from './schema/client-auth.ts';
 export { Dialect } from './schema/identity-headers.ts';
 export { Matcher, ValueMatcher, type PolicyConfig } from './schema/policy.ts';
+export { PathType, PlainHttp } from './schema/route.ts';
 export { StandIn } from './schema/tls.ts';
 export { Duration, Size } from './schema/value.ts';
 

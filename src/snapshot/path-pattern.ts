@@ -36,7 +36,13 @@ export function compilePathPattern(pattern: string): PathPattern | { readonly pr
 /** The characters that a match must begin with. Cautious: what it does not know ends it. */
 function literalPrefix(pattern: string): string {
   // A `|` outside of groups is another beginning.
-  if (pattern.replaceAll(/\\./g, '').replaceAll(/\([^()]*\)/g, '').includes('|')) return '';
+  if (
+    pattern
+      .replaceAll(/\\./g, '')
+      .replaceAll(/\([^()]*\)/g, '')
+      .includes('|')
+  )
+    return '';
   let literal = '';
   for (let at = 0; at < pattern.length;) {
     const escaped = pattern[at] === '\\';

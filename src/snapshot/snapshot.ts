@@ -1,7 +1,9 @@
-import type { ClientAuthMode, Dialect, StandIn } from '../config/schema.ts';
+import type { ClientAuthMode, Dialect, PathType, PlainHttp, StandIn } from '../config/schema.ts';
 import type { Policy } from '../policy/policy.ts';
 import type { HostTable } from './host-table.ts';
+import type { PathPattern } from './path-pattern.ts';
 import type { RouteTable } from './route-table.ts';
+import type { TargetTemplate } from './target-template.ts';
 
 /** One compiled, frozen configuration. Swapped whole, in one assignment; never changed. */
 export interface Snapshot {
@@ -53,30 +55,48 @@ export interface Host {
   readonly names: readonly string[];
   /** PEM; the certificate with its chain. */
   readonly certificate: { readonly cert: string; readonly key: string };
-  readonly clientAuth: ClientAuth;
+  readonly clientAuth: HostClientAuth;
   readonly policy: Policy | null;
   readonly routes: RouteTable;
   /**
-   * The host or one of its routes has a policy: then a path that a backend may read differently is refused
-   * on all of the host, because the other reading may be the one that a policy covers.
+   * The host or one of its routes has a policy, or a route asks for certificates in its own way: then a path that a backend may read differently is refused
+   * on all of the host, because the other reading may be the one that is better guarded.
    */
   readonly judgesPaths: boolean;
 }
 
-export interface ClientAuth {
-  readonly mode: ClientAuthMode;
-  /** Abort the handshake of a client that is not authorised, instead of answering it. */
-  readonly strict: boolean;
-  /** PEM of the trust store; null only with mode `off`. */
-  readonly ca: string | null;
+/** What client certificates are verified against. */
+export interface Trust {
+  /** PEM of the CA certificates. */
+  readonly ca: string;
   /** PEM of the CRLs, or null. */
   readonly crl: string | null;
+  /** Intermediates allowed between the client's certificate and its anchor. */
   readonly verifyDepth: number;
+  /** SHA-256 over the above: what a connection was verified against is compared by it. */
+  readonly key: string;
+}
+
+/** How a route, or a host where no route matches, asks for client certificates. */
+export interface ClientAuth {
+  readonly mode: ClientAuthMode;
+  /** Null only with mode `off`. */
+  readonly trust: Trust | null;
+}
+
+/** How a host asks: its own mode and trust store, and what its routes' make of the handshake. */
+export interface HostClientAuth extends ClientAuth {
+  /** End the connection of a client that is not authorised, instead of answering it. Its routes are as strict. */
+  readonly strict: boolean;
+  /** Every trust store of the host and its routes, each once. Empty: no certificate is asked for. */
+  readonly stores: readonly Trust[];
   /**
-   * SHA-256 over mode, strictness, CA, CRL and depth; null with mode `off`. A connection counts as verified
-   * for a host only while its key is the host's: a changed trust store makes older connections worthless.
+   * SHA-256 over mode, strictness and own trust store; null where no certificate is asked for. A connection
+   * counts for a host only while its key is the host's: a changed mode makes older connections worthless.
    */
   readonly key: string | null;
+  /** SHA-256 over `key` and all stores: sessions are resumed only while it stays the same. Null with `key`. */
+  readonly handshakeKey: string | null;
 }
 
 export interface Route {
@@ -84,9 +104,20 @@ export interface Route {
   readonly id: string;
   readonly hostId: string;
   readonly path: string;
-  readonly pathType: 'Exact' | 'Prefix';
+  readonly pathType: PathType;
+  /** The path as a regular expression; only with the path type Regex. */
+  readonly pattern: PathPattern | null;
   readonly policy: Policy | null;
+  /** What we answer ourselves; null: the request is forwarded. */
+  readonly answer: RouteAnswer | null;
+  /** Where requests go; empty only where `answer` is given. */
   readonly upstream: string;
+  /** The path that the upstream gets, and where it has a `?`, arguments before the request's own; null: as it came. */
+  readonly rewrite: TargetTemplate | null;
+  /** The Host that the upstream gets; null: as the client sent it. */
+  readonly upstreamHost: string | null;
+  /** What a request over plain HTTP gets. `serve` only where no client certificate is asked for. */
+  readonly plainHttp: PlainHttp;
   readonly identityHeaders: IdentityHeaders;
   readonly timeouts: Timeouts;
   /** Bytes; Infinity for none. */
@@ -94,6 +125,17 @@ export interface Route {
   /** Upgrade protocols to tunnel, lower case. */
   readonly upgrade: readonly string[];
 }
+
+/** An answer without an upstream. */
+export type RouteAnswer =
+  | { readonly kind: 'redirect'; readonly status: number; readonly to: TargetTemplate }
+  /** `body` null: the page that goes with the status. */
+  | {
+      readonly kind: 'respond';
+      readonly status: number;
+      readonly contentType: string;
+      readonly body: string | null;
+    };
 
 export interface IdentityHeaders {
   readonly dialects: readonly Dialect[];

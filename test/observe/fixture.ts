@@ -7,26 +7,13 @@ import { createRouteTable } from '../../src/snapshot/route-table.ts';
 import type { ClientAuth, Host, Route, Snapshot, Upstream } from '../../src/snapshot/snapshot.ts';
 import type { HandshakeEvent, RequestEvent } from '../../src/observe/observer.ts';
 import type { Identity } from '../../src/tls/identity.ts';
+import { testRoute } from '../support/route.ts';
+
+export { testRoute } from '../support/route.ts';
 
 /** A rule that nothing meets; its reason is what matters here. */
 export function rule(reason: PolicyReason): Policy {
   return { kind: 'rule', fact: reason, reason, values: () => [], matchers: [] };
-}
-
-export function testRoute(hostId: string, path = '/', changes: Partial<Route> = {}): Route {
-  return {
-    id: `${hostId} Prefix ${path}`,
-    hostId,
-    path,
-    pathType: 'Prefix',
-    policy: null,
-    upstream: 'backend',
-    identityHeaders: { dialects: [], certificate: false, templates: new Map() },
-    timeouts: { connectMs: 1, sendMs: 1, readMs: 1 },
-    bodyLimit: Infinity,
-    upgrade: [],
-    ...changes,
-  };
 }
 
 export function testHost(

@@ -10,6 +10,7 @@ import { createRouteTable } from '../../src/snapshot/route-table.ts';
 import type { Host, Route, Snapshot } from '../../src/snapshot/snapshot.ts';
 import { none, success, type Verdict } from '../../src/tls/verdict.ts';
 import { anIdentity } from '../support/identity.ts';
+import { testRoute } from '../support/route.ts';
 
 const now = Date.UTC(2026, 10, 23);
 
@@ -25,18 +26,8 @@ function ou(wanted: string): Policy {
 }
 
 function route(hostId: string, path: string, policy: Policy | null): Route {
-  return {
-    id: `${hostId} Prefix ${path}`,
-    hostId,
-    path,
-    pathType: 'Prefix',
-    policy,
-    upstream: 'u',
-    identityHeaders: { dialects: ['nginx'], certificate: false, templates: new Map() },
-    timeouts: { connectMs: 1, sendMs: 1, readMs: 1 },
-    bodyLimit: 1,
-    upgrade: [],
-  };
+  const identityHeaders = { dialects: ['nginx'], certificate: false, templates: new Map() } as const;
+  return testRoute(hostId, path, { policy, upstream: 'u', identityHeaders });
 }
 
 function host(

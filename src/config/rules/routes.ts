@@ -1,5 +1,7 @@
 import { checkTemplates } from '../../proxy/headers/identity.ts';
+import { compilePathPattern } from '../../snapshot/path-pattern.ts';
 import { normalisePath } from '../../snapshot/path.ts';
+import { compileTarget } from '../../snapshot/target-template.ts';
 import { defaults } from '../defaults.ts';
 import { error, type Finding, given, pointer } from '../problem.ts';
 import type { Config, HostConfig, RouteConfig } from '../schema.ts';
@@ -16,7 +18,7 @@ export function checkRoutes(config: Config): Finding[] {
         const place = `${path}/routes/${index}`;
         return [
           ...pathFindings(route, place, taken),
-          ...upstreamFindings(route, place, config),
+          ...actionFindings(route, place, config),
           ...upgradeFindings(route, place),
           ...templateFindings(route, place),
         ];
@@ -27,6 +29,12 @@ export function checkRoutes(config: Config): Finding[] {
 
 function pathFindings(route: RouteConfig, place: string, taken: Map<string, string>): Finding[] {
   const path = `${place}/path`;
+  const type = route.pathType ?? defaults.pathType;
+  if (type === 'Regex') {
+    const pattern = compilePathPattern(route.path);
+    if ('problem' in pattern) return [error(path, pattern.problem)];
+    return coveredFindings(type, route.path, place, taken);
+  }
   const normal = normalisePath(route.path);
   if (normal === null) {
     return [
@@ -44,8 +52,12 @@ function pathFindings(route: RouteConfig, place: string, taken: Map<string, stri
       ),
     ];
   }
-  const type = route.pathType ?? defaults.pathType;
-  const key = type === 'Exact' ? route.path : route.path.replace(/\/$/, '');
+  return coveredFindings(type, type === 'Prefix' ? route.path.replace(/\/$/, '') : route.path, place, taken);
+}
+
+/** No two routes of a host that match the same. */
+function coveredFindings(type: string, key: string, place: string, taken: Map<string, string>): Finding[] {
+  const path = `${place}/path`;
   const earlier = taken.get(`${type} ${key}`);
   if (earlier !== undefined) {
     return [
@@ -64,16 +76,39 @@ function pathFindings(route: RouteConfig, place: string, taken: Map<string, stri
   return [];
 }
 
-function upstreamFindings(route: RouteConfig, place: string, { upstreams }: Config): Finding[] {
-  if (Object.hasOwn(upstreams, route.upstream)) return [];
-  const meant = didYouMean(route.upstream, Object.keys(upstreams));
+/** A route leads to an upstream, or it is answered here. */
+function actionFindings(route: RouteConfig, place: string, config: Config): Finding[] {
+  const actions = (['upstream', 'redirect', 'respond'] as const).filter((key) => route[key] !== undefined);
+  if (actions.length === 0)
+    return [error(place, 'says not what happens there: add upstream, redirect or respond')];
+  if (actions.length > 1) {
+    return [
+      error(
+        `${place}/${actions[1]}`,
+        `a route does one thing, and this one has ${quote(actions[0])} already`,
+      ),
+    ];
+  }
+  const targets = { [`${place}/rewrite`]: route.rewrite, [`${place}/redirect/to`]: route.redirect?.to };
+  return [
+    ...(route.upstream === undefined ? [] : upstreamFindings(route.upstream, place, config)),
+    ...Object.entries(targets).flatMap(([path, text]) => {
+      const template = text === undefined ? null : compileTarget(text);
+      return template === null || !('problem' in template) ? [] : [error(path, template.problem)];
+    }),
+  ];
+}
+
+function upstreamFindings(upstream: string, place: string, { upstreams }: Config): Finding[] {
+  if (Object.hasOwn(upstreams, upstream)) return [];
+  const meant = didYouMean(upstream, Object.keys(upstreams));
   return [
     given(
       error(
         `${place}/upstream`,
-        `there is no upstream ${quote(route.upstream)}${meant === '' ? ': add it to /upstreams' : meant}`,
+        `there is no upstream ${quote(upstream)}${meant === '' ? ': add it to /upstreams' : meant}`,
       ),
-      pointer('upstreams', route.upstream),
+      pointer('upstreams', upstream),
     ),
   ];
 }

@@ -1,4 +1,4 @@
-import { Type } from 'typebox';
+import { Type, type Static } from 'typebox';
 import { IdentityHeaders } from './identity-headers.ts';
 import { PolicyRef } from './policy.ts';
 import { Duration, RoutePath, Size, strict } from './value.ts';
@@ -8,12 +8,77 @@ const RouteTimeouts = Type.Object(
   strict,
 );
 
+/** How a path is matched: as Kubernetes and nginx do. */
+export const PathType = Type.Union(
+  [Type.Literal('Exact'), Type.Literal('Prefix'), Type.Literal('RawPrefix'), Type.Literal('Regex')],
+  {
+    description:
+      'Exact; Prefix by path segment; RawPrefix by character, as a plain nginx location; Regex from the start of the path, whatever the letter case, as `location ~* "^…"`.',
+  },
+);
+export type PathType = Static<typeof PathType>;
+
+/** What becomes of a request over plain HTTP. */
+export const PlainHttp = Type.Union([Type.Literal('redirect'), Type.Literal('serve')], {
+  description:
+    'redirect: to https, 308. serve: forwarded as it is; only where no client certificate is asked for.',
+});
+export type PlainHttp = Static<typeof PlainHttp>;
+
+const targetWords =
+  'with {scheme}, {host}, {authority}, {path}, {query}, {uri} and, of a Regex path, {0} to {9}';
+
+const Redirect = Type.Object(
+  {
+    to: Type.String({
+      minLength: 1,
+      description: `A URL or path, ${targetWords}.`,
+      examples: ['https://{host}{uri}'],
+    }),
+    status: Type.Optional(
+      Type.Integer({ minimum: 300, maximum: 308, description: 'The status. Default 302.' }),
+    ),
+  },
+  strict,
+);
+
+const Respond = Type.Object(
+  {
+    status: Type.Integer({ minimum: 200, maximum: 599 }),
+    body: Type.Optional(
+      Type.String({ maxLength: 65_536, description: 'Text to answer with, in place of the usual page.' }),
+    ),
+    contentType: Type.Optional(
+      Type.String({ pattern: '^[ -~]+$', maxLength: 256, description: 'Default text/plain; charset=utf-8.' }),
+    ),
+  },
+  strict,
+);
+
 /** A path of a host, and what happens there. */
 export const Route = Type.Object(
   {
     path: RoutePath,
-    pathType: Type.Optional(Type.Union([Type.Literal('Exact'), Type.Literal('Prefix')])),
-    upstream: Type.String({ minLength: 1 }),
+    pathType: Type.Optional(PathType),
+    upstream: Type.Optional(
+      Type.String({ minLength: 1, description: 'Where requests go. In its place: redirect, or respond.' }),
+    ),
+    redirect: Type.Optional(Redirect),
+    respond: Type.Optional(Respond),
+    rewrite: Type.Optional(
+      Type.String({
+        pattern: '^[/{]',
+        description: `The path for the upstream, ${targetWords}.`,
+        examples: ['/{2}'],
+      }),
+    ),
+    upstreamHost: Type.Optional(
+      Type.String({
+        pattern: '^[A-Za-z0-9._:\\[\\]-]{1,253}$',
+        description: "The Host that the upstream gets in place of the client's.",
+      }),
+    ),
+    plainHttp: Type.Optional(PlainHttp),
     policy: Type.Optional(PolicyRef),
     identityHeaders: Type.Optional(IdentityHeaders),
     timeouts: Type.Optional(RouteTimeouts),

@@ -3,8 +3,10 @@ import { pointer } from '../../config/problem.ts';
 import type { HostConfig, RouteConfig } from '../../config/schema.ts';
 import { parseSize } from '../../config/units.ts';
 import { checkTemplates } from '../../proxy/headers/identity.ts';
+import { compilePathPattern, type PathPattern } from '../path-pattern.ts';
 import { normalisePath } from '../path.ts';
-import type { IdentityHeaders, Route, Timeouts, Upstream } from '../snapshot.ts';
+import type { IdentityHeaders, Route, RouteAnswer, Timeouts, Upstream } from '../snapshot.ts';
+import { compileTarget, type TargetTemplate } from '../target-template.ts';
 import type { CompileContext } from './context.ts';
 import { duration } from './duration.ts';
 import { compileHostPolicy } from './policy.ts';
@@ -19,19 +21,23 @@ export function compileRoute(
   path: string,
 ): Route {
   const pathType = config.pathType ?? defaults.pathType;
-  const normal = normalisePath(config.path);
-  if (normal === null || normal.path !== config.path) {
-    context.problem(`${path}/path`, `write the path as it is matched: ${normal?.path ?? 'it leads nowhere'}`);
+  const pattern = compilePath(context, config.path, pathType, `${path}/path`);
+  const answer = compileAnswer(context, config, path);
+  if (answer === null && !upstreams.has(config.upstream ?? '')) {
+    context.problem(`${path}/upstream`, `there is no upstream ${config.upstream ?? ''}`);
   }
-  if (!upstreams.has(config.upstream))
-    context.problem(`${path}/upstream`, `there is no upstream ${config.upstream}`);
   return Object.freeze({
     id: `${hostId} ${pathType} ${config.path}`,
     hostId,
     path: config.path,
     pathType,
+    pattern,
+    answer,
+    rewrite: config.rewrite === undefined ? null : target(context, config.rewrite, `${path}/rewrite`),
+    upstreamHost: config.upstreamHost ?? null,
+    plainHttp: config.plainHttp ?? defaults.plainHttp,
     policy: compileHostPolicy(context, config.policy, `${path}/policy`),
-    upstream: config.upstream,
+    upstream: config.upstream ?? '',
     identityHeaders: compileIdentityHeaders(
       context,
       { ...host.identityHeaders, ...config.identityHeaders },
@@ -41,6 +47,50 @@ export function compileRoute(
     bodyLimit: config.bodyLimit === undefined ? defaults.bodyLimit : parseSize(config.bodyLimit),
     upgrade: Object.freeze((config.upgrade ?? defaults.upgrade).map((token) => token.toLowerCase())),
   });
+}
+
+function compilePath(
+  context: CompileContext,
+  path: string,
+  pathType: Route['pathType'],
+  place: string,
+): PathPattern | null {
+  if (pathType !== 'Regex') {
+    const normal = normalisePath(path);
+    if (normal === null || normal.path !== path) {
+      context.problem(place, `write the path as it is matched: ${normal?.path ?? 'it leads nowhere'}`);
+    }
+    return null;
+  }
+  const pattern = compilePathPattern(path);
+  if (!('problem' in pattern)) return pattern;
+  context.problem(place, pattern.problem);
+  return null;
+}
+
+function compileAnswer(context: CompileContext, config: RouteConfig, path: string): RouteAnswer | null {
+  const { redirect, respond } = config;
+  const given = [config.upstream, redirect, respond].filter((one) => one !== undefined);
+  if (given.length !== 1) context.problem(path, 'a route has exactly one of upstream, redirect and respond');
+  if (redirect !== undefined) {
+    const to = target(context, redirect.to, `${path}/redirect/to`);
+    if (to === null) return null;
+    return Object.freeze({ kind: 'redirect', status: redirect.status ?? defaults.redirectStatus, to });
+  }
+  if (respond === undefined) return null;
+  return Object.freeze({
+    kind: 'respond',
+    status: respond.status,
+    contentType: respond.contentType ?? 'text/plain; charset=utf-8',
+    body: respond.body ?? null,
+  });
+}
+
+function target(context: CompileContext, text: string, place: string): TargetTemplate | null {
+  const template = compileTarget(text);
+  if (!('problem' in template)) return template;
+  context.problem(place, template.problem);
+  return null;
 }
 
 function compileIdentityHeaders(

@@ -11,6 +11,7 @@ import type { RequestHead } from '../../../src/snapshot/request-head.ts';
 import { createRouteTable } from '../../../src/snapshot/route-table.ts';
 import type { Host, Limits, Route, Snapshot, Upstream } from '../../../src/snapshot/snapshot.ts';
 import { none } from '../../../src/tls/verdict.ts';
+import { testRoute } from '../../support/route.ts';
 
 /** What a test tears down with: tap's `t`. */
 interface Teardown {
@@ -47,16 +48,10 @@ export const limits: Limits = Object.freeze({
   keepAliveRequests: 1000,
 });
 
-const route: Route = Object.freeze<Route>({
-  id: 'a.test Prefix /',
-  hostId: 'a.test',
-  path: '/',
-  pathType: 'Prefix',
-  policy: null,
+const route: Route = testRoute('a.test', '/', {
   upstream: 'origin',
   identityHeaders: { dialects: ['nginx'], certificate: false, templates: new Map() },
   timeouts: { connectMs: 5000, sendMs: 60_000, readMs: 60_000 },
-  bodyLimit: Infinity,
   upgrade: ['websocket'],
 });
 

@@ -1,0 +1,23 @@
+import type { Route } from '../../src/snapshot/snapshot.ts';
+
+/** A compiled route that forwards everything below its path to the upstream `backend`, but for what a test changes. */
+export function testRoute(hostId: string, path = '/', changes: Partial<Route> = {}): Route {
+  return {
+    id: `${hostId} ${changes.pathType ?? 'Prefix'} ${path}`,
+    hostId,
+    path,
+    pathType: 'Prefix',
+    pattern: null,
+    policy: null,
+    answer: null,
+    upstream: 'backend',
+    rewrite: null,
+    upstreamHost: null,
+    plainHttp: 'redirect',
+    identityHeaders: { dialects: [], certificate: false, templates: new Map() },
+    timeouts: { connectMs: 1, sendMs: 1, readMs: 1 },
+    bodyLimit: Infinity,
+    upgrade: [],
+    ...changes,
+  };
+}
