@@ -1,8 +1,9 @@
-import { constants, createHash, randomBytes } from 'node:crypto';
+import { constants, createHash } from 'node:crypto';
 import type { Socket } from 'node:net';
 import { Server, type TLSSocket, type TlsOptions } from 'node:tls';
 import type { Host, Snapshot } from '../snapshot/snapshot.ts';
 import { TrustStore } from './trust-store.ts';
+import { TicketKeys, ticketKeyPeriod } from './ticket-keys.ts';
 import { cryptoOptions } from './crypto-settings.ts';
 
 /** A host's certificate or trust store that TLS will not take. The old settings stay in force. */
@@ -27,9 +28,6 @@ export interface HandshakeHandlers {
   failed(error: NodeJS.ErrnoException, socket: TLSSocket): void;
 }
 
-/** Milliseconds for which a ticket key serves. Node knows one key at a time: its tickets end with it. */
-export const ticketKeyPeriod = 3_600_000;
-
 /** Seconds for which a session can be resumed: nginx's ssl_session_timeout as ingress-nginx sets it. */
 const sessionTimeout = 600;
 
@@ -37,25 +35,36 @@ interface HostServer {
   /** What of the snapshot its settings were made from. */
   readonly key: string;
   readonly server: Server;
-  /** When its ticket key is due to be replaced, in milliseconds since 1970; Infinity without tickets. */
-  ticketKeyUntil: number;
+  /** Of its ticket key among those of all hosts: changes with its settings. */
+  readonly ticketName: string;
+  /** `TicketKeys.version` at which its key was set. */
+  ticketVersion: number;
 }
 
 /**
  * One `tls.Server` per host, none of which listens: connections are handed to them once their ClientHello
  * has named the host. So each host asks for certificates by its own mode, against its own trust store, and
- * shares neither session nor ticket with another: ticket keys are random, its own, and gone with its settings
+ * shares neither session nor ticket with another: ticket keys are its own, and gone with its settings
  * (rule 10).
  */
 export class HostServers {
   readonly #handlers: HandshakeHandlers;
   readonly #now: () => number;
+  readonly #tickets: TicketKeys;
+  /** When the ticket keys are due to be replaced, in milliseconds since 1970; never here where they are in common. */
+  #ticketsUntil: number;
   #servers = new Map<string, HostServer>();
 
   /** @param now Milliseconds since 1970. */
-  constructor(handlers: HandshakeHandlers, now: () => number = Date.now) {
+  constructor(
+    handlers: HandshakeHandlers,
+    now: () => number = Date.now,
+    tickets: TicketKeys = new TicketKeys(),
+  ) {
     this.#handlers = handlers;
     this.#now = now;
+    this.#tickets = tickets;
+    this.#ticketsUntil = tickets.common ? Infinity : now() + ticketKeyPeriod;
   }
 
   /**
@@ -78,7 +87,7 @@ export class HostServers {
   accept(socket: Socket, hostId: string): void {
     const entry = this.#servers.get(hostId);
     if (entry === undefined) throw new Error(`no TLS settings for host ${hostId}`);
-    if (this.#now() >= entry.ticketKeyUntil) this.#renewTickets(entry);
+    this.#keepTicketKey(entry);
     entry.server.emit('connection', socket);
   }
 
@@ -86,11 +95,14 @@ export class HostServers {
     try {
       const { clientAuth } = host;
       const trust = clientAuth.mode === 'off' ? null : new TrustStore(clientAuth.ca, clientAuth.crl);
-      const server = new Server(tlsOptions(host, snapshot, trust));
-      const ticketKeyUntil = snapshot.sessionTickets ? this.#now() + ticketKeyPeriod : Infinity;
-      const entry: HostServer = { key, server, ticketKeyUntil };
+      const ticketName = createHash('sha256')
+        .update(JSON.stringify([host.id, key]))
+        .digest('hex');
+      const ticketVersion = this.#tickets.version;
+      const server = new Server(tlsOptions(host, snapshot, trust, this.#tickets.key(ticketName)));
+      const entry: HostServer = { key, server, ticketName, ticketVersion };
       server.on('secureConnection', (socket) =>
-        this.#handlers.secure(socket, trust, () => this.#renewTickets(entry)),
+        this.#handlers.secure(socket, trust, () => this.#tickets.renew(ticketName)),
       );
       server.on('tlsClientError', (error, socket) => this.#handlers.failed(error, socket));
       return entry;
@@ -99,13 +111,25 @@ export class HostServers {
     }
   }
 
-  #renewTickets(entry: HostServer): void {
-    entry.server.setTicketKeys(randomBytes(48));
-    entry.ticketKeyUntil = this.#now() + ticketKeyPeriod;
+  /** Keys are set when they are next needed: there may be thousands of hosts, and few of them in use. */
+  #keepTicketKey(entry: HostServer): void {
+    const tickets = this.#tickets;
+    if (this.#now() >= this.#ticketsUntil) {
+      tickets.replaceAll();
+      this.#ticketsUntil = this.#now() + ticketKeyPeriod;
+    }
+    if (entry.ticketVersion === tickets.version) return;
+    entry.server.setTicketKeys(tickets.key(entry.ticketName));
+    entry.ticketVersion = tickets.version;
   }
 }
 
-function tlsOptions(host: Host, snapshot: Snapshot, trust: TrustStore | null): TlsOptions {
+function tlsOptions(
+  host: Host,
+  snapshot: Snapshot,
+  trust: TrustStore | null,
+  ticketKeys: Buffer,
+): TlsOptions {
   const { clientAuth } = host;
   const options: TlsOptions = {
     cert: host.certificate.cert,
@@ -117,7 +141,7 @@ function tlsOptions(host: Host, snapshot: Snapshot, trust: TrustStore | null): T
     honorCipherOrder: true,
     secureOptions:
       constants.SSL_OP_NO_RENEGOTIATION | (snapshot.sessionTickets ? 0 : constants.SSL_OP_NO_TICKET),
-    ticketKeys: randomBytes(48),
+    ticketKeys,
     sessionTimeout,
     sessionIdContext: createHash('sha256').update(`${host.id} ${clientAuth.key}`).digest('hex').slice(0, 32),
     requestCert: clientAuth.mode !== 'off',

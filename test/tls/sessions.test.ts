@@ -4,7 +4,7 @@ import t from 'tap';
 import { compile } from '../../src/snapshot/compile.ts';
 import type { Connection } from '../../src/snapshot/connection.ts';
 import { proveChain } from '../../src/tls/chain-proof.ts';
-import { ticketKeyPeriod } from '../../src/tls/host-servers.ts';
+import { ticketKeyPeriod } from '../../src/tls/ticket-keys.ts';
 import { TlsListener } from '../../src/tls/listener.ts';
 import { ProofMemory } from '../../src/tls/proof-memory.ts';
 import { TrustStore } from '../../src/tls/trust-store.ts';
