@@ -59,6 +59,8 @@ const dialects: readonly Dialect[] = ['nginx'];
 export const defaults = deepFreeze({
   /** Where https and http listen: every IPv4 address, as `listen 443` does. For IPv6 as well, write `::`. */
   address: '0.0.0.0',
+  /** proxy-protocol-header-timeout 5s. */
+  proxyProtocolTimeoutMs: 5000,
   /** Loopback: the metrics name hosts and routes, and /status says who connects. */
   admin: { address: '127.0.0.1', port: 9090 },
   /** ssl-protocols TLSv1.2 TLSv1.3; ssl-ciphers is Mozilla's intermediate. */
@@ -76,6 +78,8 @@ export const defaults = deepFreeze({
   redirectStatus: 302,
   /** ssl-redirect true. */
   plainHttp: 'redirect',
+  /** http-redirect-code 308. */
+  httpsRedirect: { status: 308, stripTrailingSlash: false },
   balance: 'round_robin',
   dialects,
   timeouts,
@@ -92,6 +96,9 @@ export const defaults = deepFreeze({
   /** --shutdown-grace-period 0, worker-shutdown-timeout 240s. */
   shutdown: { delayMs: 0, graceMs: 240_000 },
   accessLog: true,
+  /** worker-processes is auto there; a process of ours takes some 100 MB, and one core is enough for most. */
+  workers: 1,
+  reusePort: false,
 });
 
 /** One default set by a passing caller would be everyone's. */

@@ -1,4 +1,5 @@
 import { STATUS_CODES } from 'node:http';
+import type { Respond } from '../snapshot/decision.ts';
 import { answers, type RefusalReason } from '../snapshot/reason.ts';
 
 /** What an answer of our own is made from. Holds nothing that the client may not know. */
@@ -10,6 +11,8 @@ export interface AnswerFacts {
   readonly accept: string | null;
   /** For redirects. */
   readonly location: string | null;
+  /** In place of the page: what a route says. */
+  readonly content?: Respond['content'];
 }
 
 /** An answer ready to be written; framing (Connection) is left to the lane that writes it. */
@@ -28,17 +31,9 @@ const allowedMethods = 'GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS';
  * carries the public message of the reason and the request's id, never the detail.
  */
 export function renderAnswer(facts: AnswerFacts): Answer {
-  const json = prefersJson(facts.accept);
-  const message = answers[facts.reason].message;
-  const body = Buffer.from(json ? jsonBody(facts, message) : htmlBody(facts, message));
-  const headers = [
-    'Content-Type',
-    json ? 'application/json; charset=utf-8' : 'text/html; charset=utf-8',
-    'Cache-Control',
-    'no-store',
-    'X-Request-ID',
-    facts.requestId,
-  ];
+  const { contentType, body: text } = facts.content ?? page(facts);
+  const body = Buffer.from(text);
+  const headers = ['Content-Type', contentType, 'Cache-Control', 'no-store', 'X-Request-ID', facts.requestId];
   if (facts.location !== null) headers.push('Location', facts.location);
   if (facts.status === 405) headers.push('Allow', allowedMethods);
   headers.push('Content-Length', String(body.length));
@@ -64,6 +59,15 @@ export function formatClosingAnswer(answer: Answer): Buffer {
   const date = new Date().toUTCString();
   const head = formatHead(answer.status, ['Date', date, 'Connection', 'close', ...answer.headers]);
   return Buffer.concat([head, answer.body]);
+}
+
+function page(facts: AnswerFacts): NonNullable<Respond['content']> {
+  // Where the status is not the reason's own, its message is not either.
+  const { status, message } = answers[facts.reason];
+  const words = facts.status === status ? message : (STATUS_CODES[facts.status] ?? String(facts.status));
+  return prefersJson(facts.accept)
+    ? { contentType: 'application/json; charset=utf-8', body: jsonBody(facts, words) }
+    : { contentType: 'text/html; charset=utf-8', body: htmlBody(facts, words) };
 }
 
 function jsonBody(facts: AnswerFacts, message: string): string {

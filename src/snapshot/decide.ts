@@ -1,10 +1,11 @@
 import { evaluate } from '../policy/evaluate.ts';
 import type { Policy } from '../policy/policy.ts';
+import { carryOut, redirectToHttps } from './carry-out.ts';
 import type { Connection } from './connection.ts';
 import type { Decision, Respond } from './decision.ts';
 import { hasHazard, normalisePath, type NormalPath } from './path.ts';
-import { answers, type RefusalReason } from './reason.ts';
 import type { RequestHead } from './request-head.ts';
+import { respond } from './respond.ts';
 import type { Host, Route, Snapshot } from './snapshot.ts';
 
 /**
@@ -22,7 +23,8 @@ export function decide(snapshot: Snapshot, connection: Connection, head: Request
   if (host === null) return respond('no_host', null, null);
   const path = normalisePath(head.path);
   if (path === null) return respond('bad_path', host, null, 'the path is malformed or leads above the root');
-  if (connection.listener === 'http') return redirectToHttps(snapshot, host, head, path);
+  if (host.routes.refusesLength(path.path)) return respond('path_too_long', host, null);
+  if (connection.listener === 'http') return decidePlain(snapshot, host, head, path);
   return (
     refuseMisdirected(host, connection) ??
     refuseVerdict(host, connection, now) ??
@@ -30,34 +32,24 @@ export function decide(snapshot: Snapshot, connection: Connection, head: Request
   );
 }
 
-/** Builds our own answer for a reason. The only place where a refusal gets its status. */
-export function respond(
-  reason: RefusalReason,
-  host: Host | null,
-  route: Route | null,
-  detail: string | null = null,
-  location: string | null = null,
-): Respond {
-  const answer = answers[reason];
-  return {
-    action: 'respond',
-    reason,
-    status: answer.status,
-    host,
-    route,
-    location,
-    close: 'close' in answer,
-    detail,
-  };
+/**
+ * The plain listener sends everyone to https, but for routes that say otherwise, and are open to all: nothing that
+ * wants a client certificate is ever answered there.
+ */
+function decidePlain(snapshot: Snapshot, host: Host, head: RequestHead, path: NormalPath): Decision {
+  const route = host.routes.find(path.path);
+  if (route?.plainHttp !== 'serve' || !isOpen(host, route)) {
+    return redirectToHttps(snapshot, host, route, head, path);
+  }
+  if (host.judgesPaths && hasHazard(path, host.routes)) {
+    return respond('bad_path', host, route, 'the path can be read in more than one way');
+  }
+  return carryOut(host, route, head, path, 'http');
 }
 
-/** The plain listener proxies nothing; it sends everyone to https (308, as ingress-nginx's ssl-redirect). */
-function redirectToHttps(snapshot: Snapshot, host: Host, head: RequestHead, path: NormalPath): Decision {
-  const { http, https } = snapshot.listeners;
-  const port = http?.redirectPort ?? https.port;
-  const name = head.host.includes(':') ? `[${head.host}]` : head.host;
-  const authority = port === 443 ? name : `${name}:${port}`;
-  return respond('redirect_https', host, null, null, `https://${authority}${path.path}${head.query}`);
+/** No certificate is asked for and no policy judges one. */
+function isOpen(host: Host, route: Route): boolean {
+  return route.clientAuth.mode === 'off' && host.policy === null && route.policy === null;
 }
 
 /**
@@ -103,7 +95,7 @@ function chooseRoute(host: Host, connection: Connection, head: RequestHead, path
     refusePolicy(route?.policy ?? null, host, route, connection);
   if (refused !== null) return refused;
   if (route === null) return respond('no_route', host, null);
-  return { action: 'forward', reason: 'ok', host, route, target: path.path + head.query };
+  return carryOut(host, route, head, path, 'https');
 }
 
 function refusePolicy(

@@ -21,6 +21,8 @@ export interface Respond {
   readonly route: Route | null;
   /** For redirects. */
   readonly location: string | null;
+  /** In place of the reason's own page: what a route says. */
+  readonly content: { readonly contentType: string; readonly body: string } | null;
   /** Close the connection behind the answer. */
   readonly close: boolean;
   /** For the operator only: what was seen and what was wanted. Never sent to the client. */

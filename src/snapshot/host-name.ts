@@ -5,6 +5,9 @@ import { formatIpAddress, parseIpAddress } from '../tls/ip-address.ts';
  * spellings of one name must never reach two hosts (CVE-2022-23632, CVE-2026-48928: a trailing dot, a capital).
  */
 
+/** In the configuration: the host that answers for every name that is nobody else's. */
+export const anyName = '*';
+
 /** RFC 1035 §2.3.4, without the trailing dot. */
 const maxNameLength = 253;
 

@@ -1,7 +1,10 @@
 import type { Host } from './snapshot.ts';
-import { wildcardParent } from './host-name.ts';
+import { anyName, wildcardParent } from './host-name.ts';
 
-/** Finds a host by name: exact names first, then one-label wildcards. Independent of the number of hosts. */
+/**
+ * Finds a host by name: exact names first, then one-label wildcards, then the one named `*`, which nginx calls its
+ * default server. Independent of the number of hosts.
+ */
 export interface HostTable {
   readonly all: readonly Host[];
   /** By a normalised name (see host-name.ts). */
@@ -15,8 +18,13 @@ export interface HostTable {
 export function createHostTable(hosts: readonly Host[]): HostTable {
   const exact = new Map<string, Host>();
   const wildcards = new Map<string, Host>();
+  let rest: Host | null = null;
   for (const host of hosts) {
     for (const name of host.names) {
+      if (name === anyName) {
+        rest ??= host;
+        continue;
+      }
       const [table, key] = name.startsWith('*.') ? [wildcards, name.slice(2)] : [exact, name];
       if (!table.has(key)) table.set(key, host);
     }
@@ -27,7 +35,7 @@ export function createHostTable(hosts: readonly Host[]): HostTable {
       const found = exact.get(name);
       if (found !== undefined) return found;
       const parent = wildcardParent(name);
-      return parent === null ? null : (wildcards.get(parent) ?? null);
+      return (parent === null ? undefined : wildcards.get(parent)) ?? rest;
     },
   });
 }

@@ -75,7 +75,11 @@ const request = {
   head_too_large: { status: 431, message: 'Request Header Fields Too Large', close: true },
   head_timeout: { status: 408, message: 'Request Timeout', close: true },
   plain_http: { status: 400, message: 'The plain HTTP request was sent to HTTPS port', close: true },
+  path_too_long: { status: 414, message: 'Request-URI Too Large', close: true },
   redirect_https: { status: 308, message: 'Permanent Redirect' },
+  // The status of these two is the route's.
+  route_redirect: { status: 302, message: 'Found' },
+  route_answer: { status: 200, message: 'OK' },
 } satisfies Record<string, Answer>;
 
 /** Reasons on the upstream's side. */
@@ -109,12 +113,18 @@ export const handshakeFailures = Object.freeze([
   'client_abort',
   'overload',
   'address_overload',
+  /** A trusted proxy did not say in time, or not in a way that can be read, for whom it connects. */
+  'proxy_protocol',
 ] as const);
 export type HandshakeFailure = (typeof handshakeFailures)[number];
 
-/** A limit on all connections or handshakes was reached, or one on those of a single client address. */
-export type OverloadReason = Extract<HandshakeFailure, 'overload' | 'address_overload'>;
-export const overloadReasons: readonly OverloadReason[] = Object.freeze(['overload', 'address_overload']);
+/** Why a connection was closed unread: a limit was reached, in all or of its address, or no PROXY header came. */
+export type ConnectionRefusal = Extract<HandshakeFailure, 'overload' | 'address_overload' | 'proxy_protocol'>;
+export const connectionRefusals: readonly ConnectionRefusal[] = Object.freeze([
+  'overload',
+  'address_overload',
+  'proxy_protocol',
+]);
 
 /** What a handshake's `reason` label may be: `ok`, what verification said, or why it broke off. */
 export type HandshakeReason = 'ok' | 'no_certificate' | VerificationReason | HandshakeFailure;

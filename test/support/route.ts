@@ -14,6 +14,7 @@ export function testRoute(hostId: string, path = '/', changes: Partial<Route> = 
     rewrite: null,
     upstreamHost: null,
     plainHttp: 'redirect',
+    httpsRedirect: { status: 308, stripTrailingSlash: false },
     identityHeaders: { dialects: [], certificate: false, templates: new Map() },
     timeouts: { connectMs: 1, sendMs: 1, readMs: 1 },
     bodyLimit: Infinity,

@@ -1,4 +1,4 @@
-import { normaliseHostName } from '../../snapshot/host-name.ts';
+import { anyName, normaliseHostName } from '../../snapshot/host-name.ts';
 import { error, type Finding, given, pointer, warning } from '../problem.ts';
 import type { Config } from '../schema.ts';
 import { didYouMean, quote } from '../text.ts';
@@ -51,6 +51,7 @@ function defaultHostFindings({ tls }: Config, places: ReadonlyMap<string, string
 
 /** The one spelling of a host's name in the configuration, `*.` in front of a wildcard's; null where it is none. */
 export function normaliseConfigName(name: string): string | null {
+  if (name === anyName) return name;
   if (!name.startsWith('*.')) return normaliseHostName(name);
   const parent = normaliseHostName(name.slice(2));
   // `*.1.2.3.4` and `*.::1` would be wildcards over addresses.
@@ -64,7 +65,7 @@ function isAddress(normal: string): boolean {
 function nameProblem(name: string): string {
   const shown = quote(name);
   if (name.includes('*')) {
-    return `${shown}: a wildcard stands for one whole label in front, as in \`*.example.com\``;
+    return `${shown}: a wildcard stands for one whole label in front, as in \`*.example.com\`, and \`*\` alone for every other name`;
   }
   if (/^[a-z]+:\/\//i.test(name)) return `${shown} is a URL: write its host name alone`;
   if (name.includes('/')) return `${shown} has a path: that belongs into a route`;

@@ -10,7 +10,8 @@ export const Host = Type.Object(
   {
     names: Type.Array(Type.String({ minLength: 1 }), {
       minItems: 1,
-      description: 'Host names, IP addresses, or *.example.com for exactly one label.',
+      description:
+        'Host names, IP addresses, *.example.com for exactly one label, or * for all names of no other host.',
     }),
     certificate: Type.Object({ cert: FilePath, key: FilePath }, strict),
     clientAuth: Type.Optional(ClientAuth),

@@ -79,6 +79,19 @@ export const Route = Type.Object(
       }),
     ),
     plainHttp: Type.Optional(PlainHttp),
+    httpsRedirect: Type.Optional(
+      Type.Object(
+        {
+          status: Type.Optional(
+            Type.Integer({ minimum: 300, maximum: 308, description: 'The status. Default 308.' }),
+          ),
+          stripTrailingSlash: Type.Optional(
+            Type.Boolean({ description: 'Leave out a slash at the end of the path, as ingress-nginx does.' }),
+          ),
+        },
+        strict,
+      ),
+    ),
     policy: Type.Optional(PolicyRef),
     identityHeaders: Type.Optional(IdentityHeaders),
     timeouts: Type.Optional(RouteTimeouts),

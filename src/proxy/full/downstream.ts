@@ -2,7 +2,7 @@ import type { Socket } from 'node:net';
 import { TLSSocket } from 'node:tls';
 import type { RequestEvent } from '../../observe/observer.ts';
 import type { Connection } from '../../snapshot/connection.ts';
-import { respond } from '../../snapshot/decide.ts';
+import { respond } from '../../snapshot/respond.ts';
 import type { RefusalReason } from '../../snapshot/reason.ts';
 import { formatClosingAnswer, renderAnswer } from '../answer.ts';
 import type { Exchange } from './exchange.ts';

@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { respond } from '../../snapshot/decide.ts';
+import { respond } from '../../snapshot/respond.ts';
 import type { Forward, Respond } from '../../snapshot/decision.ts';
 import type { RefusalReason, RequestReason } from '../../snapshot/reason.ts';
 import { renderAnswer } from '../answer.ts';
@@ -212,7 +212,7 @@ export class Exchange {
   }
 
   #answer(decision: Respond): void {
-    const { reason, status, location, detail } = decision;
+    const { reason, status, location, content, detail } = decision;
     this.#reason = reason;
     this.#detail = detail;
     const answer = renderAnswer({
@@ -221,6 +221,7 @@ export class Exchange {
       requestId: this.judgement.requestId,
       accept: this.#header('accept'),
       location,
+      content,
     });
     const close = decision.close || this.#closes || (this.#bodyPending && !this.#discardable);
     if (close) this.#body?.destroy();

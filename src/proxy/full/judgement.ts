@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import type { Connection } from '../../snapshot/connection.ts';
-import { respond } from '../../snapshot/decide.ts';
+import { respond } from '../../snapshot/respond.ts';
 import type { Decision } from '../../snapshot/decision.ts';
 import type { RefusalReason } from '../../snapshot/reason.ts';
 import type { RequestHead } from '../../snapshot/request-head.ts';

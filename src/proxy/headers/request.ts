@@ -7,7 +7,7 @@ import { isIdentityHeaderName } from './names.ts';
 export interface RequestHeadersInput extends ForwardedInput {
   /** The host that the decision forwards to. */
   readonly host: Pick<Host, 'clientAuth'>;
-  readonly route: Pick<Route, 'identityHeaders'>;
+  readonly route: Pick<Route, 'identityHeaders' | 'upstreamHost'>;
   /** `Snapshot.identityHeaderNames`. */
   readonly snapshotIdentityHeaderNames: ReadonlySet<string>;
 }
@@ -34,7 +34,7 @@ const removed: ReadonlySet<string> = new Set([...hopByHopNames, ...ownNames]);
 export function planRequestHeaders(input: RequestHeadersInput): string[] {
   const { rawHeaders, head, snapshotIdentityHeaderNames } = input;
   const named = connectionNamed(rawHeaders);
-  const planned = ['Host', head.authority];
+  const planned = ['Host', input.route.upstreamHost ?? head.authority];
   for (let index = 0; index < rawHeaders.length; index += 2) {
     const name = rawHeaders[index] ?? '';
     const lower = name.toLowerCase();

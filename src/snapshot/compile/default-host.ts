@@ -1,14 +1,15 @@
 import type { Host } from '../snapshot.ts';
+import { anyName } from '../host-name.ts';
 import type { CompileContext } from './context.ts';
 import { compileName } from './name.ts';
 
-/** The host that stands in where no server name leads to one: the named one, else the strictest. */
+/** The host that stands in where no server name leads to one: the named one, else `*`, else the strictest. */
 export function compileDefaultHost(
   context: CompileContext,
   name: string | undefined,
   hosts: readonly Host[],
 ): Host {
-  if (name === undefined) return strictest(hosts);
+  if (name === undefined) return hosts.find(({ names }) => names.includes(anyName)) ?? strictest(hosts);
   const path = '/tls/defaultHost';
   const normal = compileName(context, name, path);
   const host = hosts.find(({ names }) => names.includes(normal));

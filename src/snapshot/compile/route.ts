@@ -36,6 +36,7 @@ export function compileRoute(
     rewrite: config.rewrite === undefined ? null : target(context, config.rewrite, `${path}/rewrite`),
     upstreamHost: config.upstreamHost ?? null,
     plainHttp: config.plainHttp ?? defaults.plainHttp,
+    httpsRedirect: Object.freeze({ ...defaults.httpsRedirect, ...config.httpsRedirect }),
     policy: compileHostPolicy(context, config.policy, `${path}/policy`),
     upstream: config.upstream ?? '',
     identityHeaders: compileIdentityHeaders(

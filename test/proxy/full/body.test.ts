@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import type { IncomingMessage } from 'node:http';
 import t from 'tap';
-import { respond } from '../../../src/snapshot/decide.ts';
+import { respond } from '../../../src/snapshot/respond.ts';
 import { startLane, startOrigin, startRawOrigin, statusLines } from './harness.ts';
 
 const host = 'Host: a.test\r\n';

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
 import { connect as tlsConnect, createServer as createTlsServer, type TLSSocket } from 'node:tls';
 import t from 'tap';
-import { respond } from '../../../src/snapshot/decide.ts';
+import { respond } from '../../../src/snapshot/respond.ts';
 import { createAuthority } from '../../support/pki.ts';
 import { LaneUnderTest, startLane, startOrigin, startRawOrigin, statusLines } from './harness.ts';
 

@@ -1,0 +1,82 @@
+import type { Decision } from './decision.ts';
+import { normalisePath, type NormalPath } from './path.ts';
+import type { RequestHead } from './request-head.ts';
+import { respond } from './respond.ts';
+import type { Host, Route, Snapshot } from './snapshot.ts';
+import type { TargetFacts } from './target-template.ts';
+
+/**
+ * What a route that was found, and that the client may use, does with a request: forwards it, its path rewritten
+ * where the route says so, or answers it.
+ */
+export function carryOut(
+  host: Host,
+  route: Route,
+  head: RequestHead,
+  path: NormalPath,
+  scheme: 'https' | 'http',
+): Decision {
+  const { answer, rewrite } = route;
+  if (answer === null && rewrite === null) {
+    return { action: 'forward', reason: 'ok', host, route, target: path.path + head.query };
+  }
+  const facts: TargetFacts = {
+    scheme,
+    host: head.host,
+    authority: head.authority,
+    path: path.path,
+    query: head.query,
+    captures: route.pattern?.captures(path.path) ?? [],
+  };
+  if (answer?.kind === 'redirect') {
+    return respond('route_redirect', host, route, {
+      status: answer.status,
+      location: answer.to.render(facts),
+    });
+  }
+  if (answer !== null) {
+    const { status, contentType, body } = answer;
+    const content = body === null ? null : { contentType, body };
+    return respond('route_answer', host, route, { status, content });
+  }
+  const target = rewritten(rewrite?.render(facts) ?? '', head.query);
+  if (target === null) return respond('bad_path', host, route, 'the rewritten path is malformed');
+  return { action: 'forward', reason: 'ok', host, route, target };
+}
+
+/**
+ * Arguments of the rewritten path come before the request's own, as nginx's `rewrite` puts them. What was put together
+ * from pieces is normalised once more: two harmless ones can make a `..`.
+ */
+function rewritten(text: string, query: string): string | null {
+  const mark = text.indexOf('?');
+  const written = mark === -1 ? text : text.slice(0, mark);
+  const path = normalisePath(written.startsWith('/') ? written : `/${written}`);
+  if (path === null) return null;
+  if (mark === -1) return path.path + query;
+  const added = text.slice(mark);
+  return path.path + (query === '' ? added : `${added}${added === '?' ? '' : '&'}${query.slice(1)}`);
+}
+
+/**
+ * Sends a request over plain HTTP to https (308, as ingress-nginx's ssl-redirect), on the port that clients see.
+ * ingress-nginx strips a trailing slash there unless told to keep it; a route says which.
+ */
+export function redirectToHttps(
+  snapshot: Snapshot,
+  host: Host,
+  route: Route | null,
+  head: RequestHead,
+  path: NormalPath,
+): Decision {
+  const { http, https } = snapshot.listeners;
+  const port = http?.redirectPort ?? https.port;
+  const name = head.host.includes(':') ? `[${head.host}]` : head.host;
+  const authority = port === 443 ? name : `${name}:${port}`;
+  const strip = route?.httpsRedirect.stripTrailingSlash === true && path.path.length > 1;
+  const kept = strip && path.path.endsWith('/') ? path.path.slice(0, -1) : path.path;
+  return respond('redirect_https', host, route, {
+    location: `https://${authority}${kept}${head.query}`,
+    ...(route === null ? {} : { status: route.httpsRedirect.status }),
+  });
+}
