@@ -2,13 +2,22 @@ import { parseArgs } from 'node:util';
 import { App, ConfigurationError, ListenError, type Addresses } from './app.ts';
 import { createFileSource } from './config/file-source.ts';
 import type { CommandIo } from './command-io.ts';
+import { createManifestSource } from './ingress/manifest-source.ts';
+import {
+  manifestFlags,
+  type ManifestFlags,
+  manifestUsage,
+  readManifestFlags,
+} from './ingress/serve-options.ts';
+import type { Source } from './config/source.ts';
 
 const usage = `mtls-ingress serve --config FILE
+mtls-ingress serve --manifests PATH [--allow-cross-namespace-secrets] [--resolve NS/SERVICE=HOST:PORT] …
 
-Terminates mutual TLS and forwards authorised requests, as FILE says.
+Terminates mutual TLS and forwards authorised requests, as FILE or the manifests say.
 
   --config FILE   the configuration (YAML); reloaded when it or a file it names changes
-  --no-watch      reload on SIGHUP only
+${manifestUsage}  --no-watch      reload on SIGHUP only
 
 Signals: SIGTERM and SIGINT drain and exit 0, a second one exits at once; SIGHUP reloads.
 `;
@@ -21,6 +30,7 @@ export async function runServe(args: readonly string[], io: CommandIo): Promise<
       args: [...args],
       options: {
         config: { type: 'string' },
+        ...manifestFlags,
         'no-watch': { type: 'boolean' },
         help: { type: 'boolean', short: 'h' },
       },
@@ -33,11 +43,12 @@ export async function runServe(args: readonly string[], io: CommandIo): Promise<
     io.stdout.write(usage);
     return 0;
   }
-  if (values.config === undefined) {
-    io.stderr.write(`mtls-ingress serve: which configuration? Give --config FILE\n\n${usage}`);
+  const source = sourceOf(values);
+  if (typeof source === 'string') {
+    io.stderr.write(`mtls-ingress serve: ${source}\n\n${usage}`);
     return 2;
   }
-  const app = new App(createFileSource(values.config));
+  const app = new App(source);
   try {
     return await serveUntilStopped(app, () => {
       if (values['no-watch'] !== true) app.watch();
@@ -45,6 +56,22 @@ export async function runServe(args: readonly string[], io: CommandIo): Promise<
   } catch (error) {
     return sayWhyNot(error, io);
   }
+}
+
+/** What is served, or what is wrong with the command line. */
+function sourceOf(values: ManifestFlags & { readonly config?: string }): Source | string {
+  const { config, manifests } = values;
+  if ((config === undefined) === (manifests === undefined)) {
+    return config === undefined
+      ? 'which configuration? Give --config FILE or --manifests PATH'
+      : 'give --config or --manifests, not both';
+  }
+  if (config !== undefined) {
+    const stray = Object.keys(manifestFlags).find((name) => Object.hasOwn(values, name));
+    return stray === undefined ? createFileSource(config) : `--${stray} goes with --manifests`;
+  }
+  const options = readManifestFlags(values);
+  return 'fault' in options ? options.fault : createManifestSource(manifests!, options);
 }
 
 /**

@@ -1,0 +1,122 @@
+import { annotation, different, refused, type Annotation } from './annotation.ts';
+import { family, type RouteDraft } from './family.ts';
+import { onOff, oneOf, seconds, size, text, whole } from './value-types.ts';
+
+const notYet = (what: string) => refused(`${what} are not translated yet.`);
+const idle = different(
+  'Bodies and answers are streamed through memory with back-pressure; nothing is buffered on disk.',
+);
+
+const bodySize = annotation(
+  'proxy-body-size',
+  size,
+  'The largest request body; more is answered 413. 0: no limit.',
+  {
+    risk: 'Medium',
+    default: '1m',
+  },
+);
+const connect = annotation(
+  'proxy-connect-timeout',
+  seconds,
+  'How long a connection to an endpoint may take.',
+  { default: '5' },
+);
+const send = annotation('proxy-send-timeout', seconds, 'How long between two writes to the upstream.', {
+  default: '60',
+});
+const read = annotation(
+  'proxy-read-timeout',
+  seconds,
+  'How long between two reads from the upstream, else 504.',
+  { default: '60' },
+);
+const tries = annotation(
+  'proxy-next-upstream-tries',
+  whole,
+  'Endpoints tried for one request, the first included.',
+  {
+    default: '3',
+    state: different('0 and more than 10 count as 10; only requests that may safely be repeated are.'),
+  },
+);
+
+const others: readonly Annotation[] = [
+  annotation('client-body-buffer-size', size, 'Memory for a request body before it goes to disk.', {
+    default: '8k',
+    state: idle,
+  }),
+  annotation('proxy-request-buffering', onOff, 'Read the whole request body first.', {
+    default: 'on',
+    state: idle,
+  }),
+  annotation('proxy-buffering', onOff, 'Read the answer ahead of the client.', {
+    default: 'off',
+    state: idle,
+  }),
+  annotation('proxy-buffers-number', whole, 'Buffers for an answer.', { default: '4', state: idle }),
+  annotation('proxy-buffer-size', size, "The largest head of an upstream's answer.", {
+    default: '4k',
+    state: idle,
+  }),
+  annotation('proxy-busy-buffers-size', size, 'Buffers busy with sending to the client.', { state: idle }),
+  annotation('proxy-max-temp-file-size', size, 'Disk for an answer.', { default: '1024m', state: idle }),
+  annotation('proxy-next-upstream', text, 'What makes a request go to another endpoint.', {
+    risk: 'Medium',
+    default: 'error timeout',
+    state: notYet('Its conditions'),
+  }),
+  annotation('proxy-next-upstream-timeout', seconds, 'Time for all tries together; 0: none.', {
+    default: '0',
+    state: notYet('Time limits over tries'),
+  }),
+  annotation('proxy-http-version', oneOf('1.0', '1.1'), 'HTTP version towards the upstream.', {
+    default: '1.1',
+    state: refused('Upstreams are spoken to in HTTP/1.1 only.'),
+  }),
+  annotation('proxy-cookie-domain', text, 'Rewrite the domain in Set-Cookie.', {
+    risk: 'Medium',
+    default: 'off',
+    state: notYet('Rewrites of cookies'),
+  }),
+  annotation('proxy-cookie-path', text, 'Rewrite the path in Set-Cookie.', {
+    risk: 'Medium',
+    default: 'off',
+    state: notYet('Rewrites of cookies'),
+  }),
+  annotation('proxy-redirect-from', text, 'What to replace in Location and Refresh.', {
+    risk: 'Medium',
+    default: 'off',
+    state: notYet('Rewrites of Location'),
+  }),
+  annotation('proxy-redirect-to', text, 'What to replace it with.', {
+    risk: 'Medium',
+    default: 'off',
+    state: notYet('Rewrites of Location'),
+  }),
+  annotation('connection-proxy-header', text, 'The Connection header sent to the upstream.', {
+    state: notYet('Fixed Connection headers'),
+  }),
+];
+
+/** A day at most: longer is no time-out. 0 would be none at all, to us as to nginx. */
+function duration(value: number): string {
+  return `${Math.min(Math.max(value, 1), 86_400)}s`;
+}
+
+export const proxy = family({
+  name: 'proxy',
+  title: 'Proxy tuning',
+  annotations: [bodySize, connect, send, read, tries, ...others],
+  applyRoute(values, route: RouteDraft) {
+    const limit = values.get(bodySize);
+    if (limit !== null) route.config.bodyLimit = limit;
+    const timeouts = Object.entries({ connect, send, read }).flatMap(([name, declared]) => {
+      const value = values.get(declared);
+      return value === null ? [] : [[name, duration(value)] as const];
+    });
+    if (timeouts.length > 0) route.config.timeouts = Object.fromEntries(timeouts);
+    const count = values.get(tries);
+    if (count !== null) route.upstream.tries = count === 0 ? 10 : Math.min(count, 10);
+  },
+});

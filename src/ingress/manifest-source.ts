@@ -1,0 +1,57 @@
+import { error, formatProblem } from '../config/problem.ts';
+import { checkMaterial } from '../config/check.ts';
+import type { Loaded, Source, Unloadable } from '../config/source.ts';
+import { watchFiles } from '../config/watch.ts';
+import { makeDefaultCertificate } from './default-certificate.ts';
+import { ManifestReader } from './manifests.ts';
+import type { TranslateOptions } from './options.ts';
+import { formatFault } from './parse-manifest.ts';
+import { formatIngressProblem } from './problem.ts';
+import { translate } from './translate.ts';
+
+/** More lines are not logged at every load. */
+const maxLines = 1000;
+
+/**
+ * The source of `--manifests PATH`: a file or a folder of Kubernetes manifests. What is wrong with an object costs that object
+ * and is a warning here; only manifests that cannot be read at all keep the configuration as it was.
+ */
+export function createManifestSource(
+  path: string,
+  options: Omit<TranslateOptions, 'defaultCertificate'>,
+): Source {
+  const reader = new ManifestReader(path);
+  let watched: readonly string[] = [path];
+  let readAt = Date.now();
+  let defaultCertificate: Promise<TranslateOptions['defaultCertificate']> | null = null;
+  return {
+    async load(): Promise<Loaded | Unloadable> {
+      const began = Date.now();
+      defaultCertificate ??= makeDefaultCertificate();
+      const manifests = await reader.read();
+      ({ watched } = manifests);
+      readAt = began;
+      if (manifests.problems.length > 0)
+        return { ok: false, problems: manifests.problems.slice(0, maxLines) };
+      const translation = translate(manifests.objects, {
+        ...options,
+        defaultCertificate: await defaultCertificate,
+      });
+      const { config, material } = translation;
+      const warnings = [
+        ...manifests.faults.map(formatFault),
+        ...translation.problems.map(formatIngressProblem),
+        ...checkMaterial(config, material, began).map(({ message }) => `${path}:1:1 / warning: ${message}`),
+      ];
+      return {
+        ok: true,
+        config,
+        material,
+        warnings: [...new Set(warnings)].slice(0, maxLines),
+        place: ({ path: place, message }) =>
+          formatProblem({ file: path, line: 1, column: 1, ...error(place, message) }),
+      };
+    },
+    watch: (onChange) => watchFiles(() => watched, onChange, { readAt: () => readAt }),
+  };
+}

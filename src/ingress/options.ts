@@ -1,0 +1,16 @@
+import type { Config } from '../config/schema.ts';
+import type { Resolve } from './endpoints.ts';
+import type { ClassOptions } from './ingress-class.ts';
+
+/** What a translation is told beside the objects. Named after ingress-nginx's flags where it has them. */
+export interface TranslateOptions extends ClassOptions {
+  /** Secrets of other namespances may be named by annotations: `--allow-cross-namespace-secrets`. */
+  readonly allowCrossNamespaceSecrets: boolean;
+  readonly resolve: Resolve;
+  /** `namespace/name` of the Service that answers where nothing else does; null: 404. */
+  readonly defaultBackendService: string | null;
+  /** PEM, for hosts without a certificate of their own. Made by the caller, since making one needs a clock and chance. */
+  readonly defaultCertificate: { readonly cert: string; readonly key: string };
+  /** Everything of the native configuration that objects do not say. */
+  readonly base: Omit<Config, 'hosts' | 'upstreams'>;
+}

@@ -1,0 +1,101 @@
+import { isIP } from 'node:net';
+import type { TranslateOptions } from './options.ts';
+import { isLabel } from './read-meta.ts';
+
+/** The flags that go with `--manifests`, for `parseArgs`. Named after ingress-nginx's where it has them. */
+export const manifestFlags = {
+  manifests: { type: 'string' },
+  'ingress-class': { type: 'string' },
+  'controller-class': { type: 'string' },
+  'watch-ingress-without-class': { type: 'boolean' },
+  'allow-cross-namespace-secrets': { type: 'boolean' },
+  'default-backend-service': { type: 'string' },
+  resolve: { type: 'string', multiple: true },
+  address: { type: 'string' },
+  'https-port': { type: 'string' },
+  'http-port': { type: 'string' },
+  'admin-port': { type: 'string' },
+} as const;
+
+export const manifestUsage = `  --manifests PATH   Kubernetes manifests, a file or a folder, in place of a configuration: Ingress, IngressClass,
+                     Service, Endpoints, EndpointSlice, Secret and ConfigMap; reloaded when they change
+    --ingress-class NAME              the class that is ours (nginx)
+    --controller-class NAME           the controller of the IngressClasses that are ours (k8s.io/ingress-nginx)
+    --watch-ingress-without-class     Ingresses without any class are ours too
+    --allow-cross-namespace-secrets   annotations may name Secrets of other namespaces
+    --default-backend-service NS/NAME the Service that answers where no Ingress does (404)
+    --resolve NS/SERVICE=HOST:PORT    where a Service is, without a cluster; several with commas, or once for each
+    --address ADDRESS                 to listen on (0.0.0.0)
+    --https-port, --http-port, --admin-port PORT   (443, 80, 9090); --http-port off: none
+`;
+
+/** The values that \`parseArgs\` gives. */
+export type ManifestFlags = {
+  readonly [
+    Name in Exclude<
+      keyof typeof manifestFlags,
+      'resolve' | 'watch-ingress-without-class' | 'allow-cross-namespace-secrets'
+    >
+  ]?: string;
+} & {
+  readonly resolve?: readonly string[];
+  readonly 'watch-ingress-without-class'?: boolean;
+  readonly 'allow-cross-namespace-secrets'?: boolean;
+};
+
+/** Reads the flags; a message about the first that makes no sense. */
+export function readManifestFlags(
+  flags: ManifestFlags,
+): Omit<TranslateOptions, 'defaultCertificate'> | { readonly fault: string } {
+  const address = flags.address ?? '0.0.0.0';
+  if (isIP(address) === 0) return { fault: `--address ${address} is no IP address` };
+  const https = port(flags['https-port'], 443);
+  const http = flags['http-port'] === 'off' ? null : port(flags['http-port'], 80);
+  const admin = port(flags['admin-port'], 9090);
+  if (https === undefined) return { fault: '--https-port wants a port' };
+  if (http === undefined) return { fault: '--http-port wants a port, or off' };
+  if (admin === undefined) return { fault: '--admin-port wants a port' };
+  const service = flags['default-backend-service'] ?? null;
+  if (service !== null && !isServiceName(service)) {
+    return { fault: `--default-backend-service ${service} is not NAMESPACE/NAME` };
+  }
+  const resolve = new Map<string, string[]>();
+  for (const text of flags.resolve ?? []) {
+    const match = /^([a-z0-9-]+\/[a-z0-9-]+(?::[a-z0-9-]+)?)=(.+)$/.exec(text);
+    const endpoints = match?.[2]?.split(',') ?? [];
+    if (match === null || !isServiceName(match[1]!.replace(/:.*$/, '')) || !endpoints.every(isEndpoint)) {
+      return { fault: `--resolve ${text} is not NAMESPACE/SERVICE=HOST:PORT` };
+    }
+    resolve.set(match[1]!, [...(resolve.get(match[1]!) ?? []), ...endpoints]);
+  }
+  return {
+    ingressClass: flags['ingress-class'] ?? 'nginx',
+    controllerClass: flags['controller-class'] ?? 'k8s.io/ingress-nginx',
+    watchWithoutClass: flags['watch-ingress-without-class'] ?? false,
+    allowCrossNamespaceSecrets: flags['allow-cross-namespace-secrets'] ?? false,
+    defaultBackendService: service,
+    resolve,
+    base: {
+      listeners: {
+        https: { address, port: https },
+        ...(http === null ? {} : { http: { address, port: http } }),
+        admin: { address: '127.0.0.1', port: admin },
+      },
+    },
+  };
+}
+
+function port(text: string | undefined, standard: number): number | undefined {
+  if (text === undefined) return standard;
+  return /^[0-9]{1,5}$/.test(text) && Number(text) <= 65535 ? Number(text) : undefined;
+}
+
+function isServiceName(text: string): boolean {
+  const parts = text.split('/');
+  return parts.length === 2 && parts.every(isLabel);
+}
+
+function isEndpoint(text: string): boolean {
+  const match = /^(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9._-]+):([0-9]{1,5})$/.exec(text);
+  return match !== null && Number(match[2]) >= 1 && Number(match[2]) <= 65535;
+}

@@ -1,0 +1,139 @@
+import { normaliseConfigName } from '../config/rules/names.ts';
+import type { Config, HostConfig } from '../config/schema.ts';
+import { quote } from '../config/text.ts';
+import type { Material } from '../snapshot/compile.ts';
+import { catchAll, lastResort } from './catch-all.ts';
+import { defaultCertificate } from './host-certificate.ts';
+import { type Claim, HostTranslation } from './host-translation.ts';
+import { byPrecedence, isOurs } from './ingress-class.ts';
+import { MaterialBuilder } from './material-builder.ts';
+import { annotationsOf } from './annotations/registry.ts';
+import type { Backend, Ingress, IngressRule, KubernetesObject } from './object.ts';
+import { collectObjects } from './object-set.ts';
+import type { TranslateOptions } from './options.ts';
+import type { IngressProblem } from './problem.ts';
+import { UpstreamBuilder } from './upstream-builder.ts';
+
+/** Native configuration that does what the objects say. */
+export interface Translation {
+  readonly config: Config;
+  readonly material: Material;
+  readonly problems: readonly IngressProblem[];
+}
+
+/**
+ * Turns objects into our own configuration. Pure, and never throws: whatever is wrong is a problem, and costs no more than
+ * what it is in. An Ingress that cannot be read whole is not served in part: its paths answer 503, and a host of which it
+ * cannot be said who may come in answers 403.
+ */
+export function translate(objects: Iterable<KubernetesObject>, options: TranslateOptions): Translation {
+  const set = collectObjects(objects);
+  const problems: IngressProblem[] = [...set.problems];
+  const report = (
+    object: KubernetesObject,
+    severity: IngressProblem['severity'],
+    path: string,
+    message: string,
+  ): void => void problems.push({ object, path, message, severity });
+  const material = new MaterialBuilder();
+  const upstreams = new UpstreamBuilder(set, options);
+  const ours = set.ingresses.filter((ingress) => isOurs(ingress, set.classes, options)).sort(byPrecedence);
+
+  const claims = new Map<string, Claim[]>();
+  let catchAllBackend: { readonly ingress: Ingress; readonly backend: Backend } | null = null;
+  for (const ingress of ours) {
+    for (const finding of [...ingress.findings, ...annotationsOf(ingress).findings]) {
+      problems.push({ object: ingress, ...finding });
+    }
+    for (const [host, rules] of rulesByHost(ingress, (path, message) =>
+      report(ingress, 'error', path, message),
+    )) {
+      const claim = { ingress, rules };
+      const list = claims.get(host);
+      if (list === undefined) claims.set(host, [claim]);
+      else list.push(claim);
+    }
+    if (ingress.rules.length === 0) {
+      if (ingress.defaultBackend === null) {
+        if (!ingress.isInvalid)
+          report(ingress, 'warning', '/spec', 'has no rules and no default backend: it does nothing');
+      } else if (catchAllBackend === null) {
+        catchAllBackend = { ingress, backend: ingress.defaultBackend };
+      } else {
+        const { namespace, name } = catchAllBackend.ingress;
+        report(ingress, 'error', '/spec', `the catch-all belongs to ${namespace}/${name}, which comes first`);
+      }
+    }
+  }
+  if (catchAllBackend !== null) {
+    const list = claims.get(catchAll) ?? [];
+    if (!list.some(({ ingress }) => ingress === catchAllBackend.ingress)) {
+      list.push({ ingress: catchAllBackend.ingress, rules: [] });
+    }
+    claims.set(catchAll, list);
+  }
+
+  const fallback = defaultCertificate(material, options.defaultCertificate);
+  const names = new Set(claims.keys());
+  const hosts: HostConfig[] = [];
+  for (const [name, hostClaims] of [...claims].sort(([a], [b]) => (a < b ? -1 : 1))) {
+    const host = new HostTranslation(name, hostClaims, {
+      set,
+      options,
+      material,
+      upstreams,
+      problems,
+      fallback,
+    });
+    hosts.push(host.translate(names));
+  }
+  if (!names.has(catchAll)) {
+    hosts.push({ names: [catchAll], certificate: fallback, routes: [lastResort(options, set, upstreams)] });
+  }
+  return Object.freeze({
+    config: {
+      ...options.base,
+      tls: { defaultHost: catchAll, ...options.base.tls },
+      hosts,
+      upstreams: upstreams.upstreams,
+    },
+    material: material.material,
+    problems: Object.freeze(unique(problems)),
+  });
+}
+
+/** The rules of an Ingress by the host they are for, in its one spelling. */
+function rulesByHost(
+  ingress: Ingress,
+  report: (path: string, message: string) => void,
+): Map<string, IngressRule[]> {
+  const hosts = new Map<string, IngressRule[]>();
+  for (const rule of ingress.rules) {
+    const name = rule.host === null ? catchAll : normaliseConfigName(rule.host);
+    // `_` would be the catch-all by another name.
+    if (name === null || (rule.host !== null && name === catchAll)) {
+      report(
+        `${rule.place}/host`,
+        `${quote(rule.host)} is no host name, or *.example.com for one label: its paths are not served`,
+      );
+      continue;
+    }
+    const list = hosts.get(name);
+    if (list === undefined) hosts.set(name, [rule]);
+    else list.push(rule);
+  }
+  return hosts;
+}
+
+/** What is wrong with an Ingress of many hosts is wrong once. */
+function unique(problems: readonly IngressProblem[]): IngressProblem[] {
+  const seen = new Map<KubernetesObject, Set<string>>();
+  return problems.filter(({ object, path, message }) => {
+    let told = seen.get(object);
+    if (told === undefined) seen.set(object, (told = new Set()));
+    const key = `${path} ${message}`;
+    if (told.has(key)) return false;
+    told.add(key);
+    return true;
+  });
+}
