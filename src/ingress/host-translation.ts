@@ -46,6 +46,7 @@ export class HostTranslation {
     this.#host = {
       name: name === catchAll ? null : name,
       config: {},
+      hasTls: name === catchAll || claims.some(({ ingress }) => ingress.tls.length > 0),
       aliases: [],
       usesRegex: false,
       refuse: (reason) => {

@@ -7,6 +7,7 @@ import { defaultCertificate } from './host-certificate.ts';
 import { type Claim, HostTranslation } from './host-translation.ts';
 import { byPrecedence, isOurs } from './ingress-class.ts';
 import { MaterialBuilder } from './material-builder.ts';
+import { canary } from './annotations/later.ts';
 import { annotationsOf } from './annotations/registry.ts';
 import type { Backend, Ingress, IngressRule, KubernetesObject } from './object.ts';
 import { collectObjects } from './object-set.ts';
@@ -45,6 +46,7 @@ export function translate(objects: Iterable<KubernetesObject>, options: Translat
     for (const finding of [...ingress.findings, ...annotationsOf(ingress).findings]) {
       problems.push({ object: ingress, ...finding });
     }
+    if (annotationsOf(ingress).get(canary) === true) continue;
     for (const [host, rules] of rulesByHost(ingress, (path, message) =>
       report(ingress, 'error', path, message),
     )) {

@@ -13,6 +13,8 @@ export interface HostDraft {
   readonly name: string | null;
   /** Keys of the native configuration. Names, certificate and routes are the translation's own. */
   readonly config: Mutable<Pick<HostConfig, 'clientAuth' | 'policy' | 'identityHeaders'>>;
+  /** One of its Ingresses has a `tls` block. The catch-all host always counts as such. */
+  readonly hasTls: boolean;
   /** Further names, as they are asked for. */
   readonly aliases: string[];
   /** Every path of the host is a regular expression, whoever asked for it (ingress-nginx's second surprise). */

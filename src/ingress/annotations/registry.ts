@@ -3,11 +3,19 @@ import { type Annotation, annotationKey } from './annotation.ts';
 import { clientCertificates } from './client-certificates.ts';
 import type { Family } from './family.ts';
 import { identity } from './identity.ts';
+import { later } from './later.ts';
 import { proxy } from './proxy.ts';
+import { redirectToHttps } from './redirect-to-https.ts';
 import { type AnnotationValues, readAnnotationValues } from './values.ts';
 
 /** Every family. Their order is that of their effects: what sets a host up comes before what judges it. */
-export const families: readonly Family[] = Object.freeze([clientCertificates, identity, proxy]);
+export const families: readonly Family[] = Object.freeze([
+  clientCertificates,
+  identity,
+  redirectToHttps,
+  proxy,
+  ...later,
+]);
 
 /** Every annotation there is, by its key; aliases lead to the same declaration. */
 export const annotationsByKey: ReadonlyMap<string, Annotation> = new Map(
