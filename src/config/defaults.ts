@@ -78,6 +78,8 @@ export const defaults = deepFreeze({
   redirectStatus: 302,
   /** ssl-redirect true. */
   plainHttp: 'redirect',
+  /** limit-burst-multiplier 5, limit-req-status-code 503. */
+  rateLimit: { burst: 5, status: 503 },
   /** http-redirect-code 308. */
   httpsRedirect: { status: 308, stripTrailingSlash: false },
   balance: 'round_robin',

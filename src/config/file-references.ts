@@ -17,12 +17,18 @@ export function fileReferences(config: Config): FileReference[] {
   const add = (path: string, role: FileRole, file: string | undefined): void => {
     if (file !== undefined) references.push({ path, role, file });
   };
-  for (const [index, { certificate, clientAuth }] of config.hosts.entries()) {
+  for (const [index, { certificate, clientAuth, routes }] of config.hosts.entries()) {
     const path = pointer('hosts', index);
     add(`${path}/certificate/cert`, 'certificate', certificate.cert);
     add(`${path}/certificate/key`, 'key', certificate.key);
     add(`${path}/clientAuth/ca`, 'ca', clientAuth?.ca);
     add(`${path}/clientAuth/crl`, 'crl', clientAuth?.crl);
+    for (const [number, { access }] of routes.entries()) {
+      const users = access?.basicAuth?.users;
+      const place = `${path}/routes/${number}/access/basicAuth/users`;
+      if (Array.isArray(users)) users.forEach((file, nth) => add(`${place}/${nth}`, 'users', file));
+      else add(place, 'users', users);
+    }
   }
   for (const [name, { tls }] of Object.entries(config.upstreams)) {
     const path = pointer('upstreams', name, 'tls');

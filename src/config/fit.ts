@@ -2,7 +2,8 @@ import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto';
 import { createSecureContext } from 'node:tls';
 import type { Material } from '../snapshot/compile.ts';
 import { type FileReference, fileReferences } from './file-references.ts';
-import { blocksFor } from './pem.ts';
+import { readHtpasswd } from './htpasswd.ts';
+import { blocksFor, isPemRole } from './pem.ts';
 import { error, type Finding, pointer } from './problem.ts';
 import type { Config } from './schema.ts';
 import { ordinal, quote } from './text.ts';
@@ -40,6 +41,9 @@ function parseCertificate(block: string): X509Certificate | { readonly fault: st
 function parseFindings({ path, file, role }: FileReference, material: Material): Finding[] {
   const contents = material.get(file);
   if (contents === undefined) return [];
+  if (!isPemRole(role)) {
+    return readHtpasswd(contents).problems.map((problem) => error(path, `${quote(file)}: ${problem}`));
+  }
   if (role === 'key') {
     const key = parseKey(contents);
     return 'fault' in key

@@ -1,7 +1,7 @@
 import { dirname, resolve } from 'node:path';
 import type { Material } from '../snapshot/compile.ts';
 import type { FileReference } from './file-references.ts';
-import { pemFault } from './pem.ts';
+import { isPemRole, pemFault } from './pem.ts';
 import { error, type Finding, warning } from './problem.ts';
 import { type FileContents, readBounded } from './read-file.ts';
 import { quote } from './text.ts';
@@ -50,17 +50,15 @@ export async function readMaterial(
       contents.set(file, read);
       if ('bytes' in read) total += read.bytes.length;
     }
-    const fault = 'fault' in read ? read.fault : pemFault(role, read.bytes);
+    const fault = 'fault' in read ? read.fault : isPemRole(role) ? pemFault(role, read.bytes) : null;
     if (fault !== null) {
       findings.push(error(path, `${quote(file)} ${fault}`));
       continue;
     }
     if (!('bytes' in read)) continue;
-    if (role === 'key' && (read.mode & 0o044) !== 0) {
+    if ((role === 'key' || role === 'users') && (read.mode & 0o044) !== 0) {
       const who = (read.mode & 0o004) !== 0 ? 'everyone' : 'its group';
-      findings.push(
-        warning(path, `${quote(file)} may be read by ${who}: \`chmod 600\` keeps the key private`),
-      );
+      findings.push(warning(path, `${quote(file)} may be read by ${who}: \`chmod 600\` keeps it private`));
     }
     // PEM is ASCII; bytes beside it are commentary, and no reason to stumble.
     material.set(file, read.bytes.toString('latin1'));

@@ -32,10 +32,17 @@ export function readPem(text: string): PemFile {
   return { blocks, isCut: isCut || open !== null };
 }
 
-/** What a file is named for in the configuration. */
-export type FileRole = 'certificate' | 'key' | 'ca' | 'crl';
+/** What a PEM file is named for in the configuration. */
+export type PemRole = 'certificate' | 'key' | 'ca' | 'crl';
 
-const labels: Readonly<Record<FileRole, RegExp>> = {
+/** What a file is named for; `users` are htpasswd files. */
+export type FileRole = PemRole | 'users';
+
+export function isPemRole(role: FileRole): role is PemRole {
+  return Object.hasOwn(labels, role);
+}
+
+const labels: Readonly<Record<PemRole, RegExp>> = {
   certificate: /^(?:X509 )?CERTIFICATE$/,
   key: /^(?:RSA |EC )?PRIVATE KEY$/,
   ca: /^(?:X509 )?CERTIFICATE$/,
@@ -43,13 +50,13 @@ const labels: Readonly<Record<FileRole, RegExp>> = {
 };
 
 /** The blocks that count for a role, in order. */
-export function blocksFor(role: FileRole, text: string): string[] {
+export function blocksFor(role: PemRole, text: string): string[] {
   return readPem(text)
     .blocks.filter(({ label }) => labels[role].test(label))
     .map((block) => block.text);
 }
 
-const nouns: Readonly<Record<FileRole, string>> = {
+const nouns: Readonly<Record<PemRole, string>> = {
   certificate: 'certificate',
   key: 'private key',
   ca: 'CA certificate',
@@ -57,7 +64,7 @@ const nouns: Readonly<Record<FileRole, string>> = {
 };
 
 /** The openssl command that makes PEM of the DER of a role. */
-const conversions: Readonly<Record<FileRole, string>> = {
+const conversions: Readonly<Record<PemRole, string>> = {
   certificate: 'openssl x509 -inform der -in FILE -out FILE.pem',
   key: 'openssl pkey -inform der -in FILE -out FILE.pem',
   ca: 'openssl x509 -inform der -in FILE -out FILE.pem',
@@ -65,7 +72,7 @@ const conversions: Readonly<Record<FileRole, string>> = {
 };
 
 /** What keeps a file's contents from serving a role, and what to do about it; null where they can. */
-export function pemFault(role: FileRole, contents: Uint8Array): string | null {
+export function pemFault(role: PemRole, contents: Uint8Array): string | null {
   // SEQUENCE with a length of two or more octets: every certificate, key and CRL in DER starts so.
   if (contents[0] === 0x30 && (contents[1] ?? 0) >= 0x80) {
     return `is DER or PKCS#12, not PEM: convert it, for DER with \`${conversions[role]}\``;

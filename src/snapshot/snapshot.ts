@@ -1,5 +1,7 @@
 import type { ClientAuthMode, Dialect, PathType, PlainHttp, StandIn } from '../config/schema.ts';
 import type { Policy } from '../policy/policy.ts';
+import type { AddressRanges } from '../tls/cidr.ts';
+import type { Access, RateLimit } from './access.ts';
 import type { HostTable } from './host-table.ts';
 import type { PathPattern } from './path-pattern.ts';
 import type { RouteTable } from './route-table.ts';
@@ -28,6 +30,8 @@ export interface Snapshot {
   readonly crypto: CryptoSettings;
   readonly shutdown: { readonly delayMs: number; readonly graceMs: number };
   readonly accessLog: boolean;
+  /** Worker processes; auto: one for each core. */
+  readonly workers: number | 'auto';
 }
 
 /** By OpenSSL's names, best first. Null: the runtime's. */
@@ -42,11 +46,25 @@ export interface ListenAddress {
   readonly port: number;
 }
 
+/** Where clients connect. */
+export interface TrafficListener extends ListenAddress {
+  /** Null: every connection is its client's own. */
+  readonly proxyProtocol: ProxyProtocol | null;
+}
+
+export interface ProxyProtocol {
+  /** Who has to open each connection with a PROXY header, and is believed. */
+  readonly trusted: AddressRanges;
+  readonly timeoutMs: number;
+}
+
 export interface Listeners {
-  readonly https: ListenAddress;
+  readonly https: TrafficListener;
   /** `redirectPort` null: the https listener's own. */
-  readonly http: (ListenAddress & { readonly redirectPort: number | null }) | null;
+  readonly http: (TrafficListener & { readonly redirectPort: number | null }) | null;
   readonly admin: ListenAddress;
+  /** Another instance may listen beside this one. */
+  readonly reusePort: boolean;
 }
 
 export interface Host {
@@ -59,8 +77,9 @@ export interface Host {
   readonly policy: Policy | null;
   readonly routes: RouteTable;
   /**
-   * The host or one of its routes has a policy, or a route asks for certificates in its own way: then a path that a backend may read differently is refused
-   * on all of the host, because the other reading may be the one that is better guarded.
+   * The host or one of its routes has a policy, or a route asks for certificates in its own way: then a path
+   * that a backend may read differently is refused on all of the host, because the other reading may be the
+   * one that is better guarded.
    */
   readonly judgesPaths: boolean;
 }
@@ -107,7 +126,11 @@ export interface Route {
   readonly pathType: PathType;
   /** The path as a regular expression; only with the path type Regex. */
   readonly pattern: PathPattern | null;
+  /** Its own, or the host's. */
+  readonly clientAuth: ClientAuth;
   readonly policy: Policy | null;
+  readonly access: Access | null;
+  readonly rateLimit: RateLimit | null;
   /** What we answer ourselves; null: the request is forwarded. */
   readonly answer: RouteAnswer | null;
   /** Where requests go; empty only where `answer` is given. */
@@ -118,6 +141,7 @@ export interface Route {
   readonly upstreamHost: string | null;
   /** What a request over plain HTTP gets. `serve` only where no client certificate is asked for. */
   readonly plainHttp: PlainHttp;
+  readonly httpsRedirect: { readonly status: number; readonly stripTrailingSlash: boolean };
   readonly identityHeaders: IdentityHeaders;
   readonly timeouts: Timeouts;
   /** Bytes; Infinity for none. */

@@ -9,6 +9,8 @@ export function testRoute(hostId: string, path = '/', changes: Partial<Route> = 
     pathType: 'Prefix',
     pattern: null,
     policy: null,
+    access: null,
+    rateLimit: null,
     answer: null,
     upstream: 'backend',
     rewrite: null,

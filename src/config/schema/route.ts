@@ -1,4 +1,6 @@
 import { Type, type Static } from 'typebox';
+import { RouteClientAuth } from './client-auth.ts';
+import { Access, RateLimit } from './access.ts';
 import { IdentityHeaders } from './identity-headers.ts';
 import { PolicyRef } from './policy.ts';
 import { Duration, RoutePath, Size, strict } from './value.ts';
@@ -92,7 +94,10 @@ export const Route = Type.Object(
         strict,
       ),
     ),
+    clientAuth: Type.Optional(RouteClientAuth),
     policy: Type.Optional(PolicyRef),
+    access: Type.Optional(Access),
+    rateLimit: Type.Optional(RateLimit),
     identityHeaders: Type.Optional(IdentityHeaders),
     timeouts: Type.Optional(RouteTimeouts),
     bodyLimit: Type.Optional(Size),

@@ -5,8 +5,10 @@ import { parseSize } from '../../config/units.ts';
 import { checkTemplates } from '../../proxy/headers/identity.ts';
 import { compilePathPattern, type PathPattern } from '../path-pattern.ts';
 import { normalisePath } from '../path.ts';
-import type { IdentityHeaders, Route, RouteAnswer, Timeouts, Upstream } from '../snapshot.ts';
+import type { ClientAuth, IdentityHeaders, Route, RouteAnswer, Timeouts, Upstream } from '../snapshot.ts';
 import { compileTarget, type TargetTemplate } from '../target-template.ts';
+import { compileRouteClientAuth } from './client-auth.ts';
+import { compileAccess, compileRateLimit } from './access.ts';
 import type { CompileContext } from './context.ts';
 import { duration } from './duration.ts';
 import { compileHostPolicy } from './policy.ts';
@@ -15,8 +17,7 @@ import { compileHostPolicy } from './policy.ts';
 export function compileRoute(
   context: CompileContext,
   config: RouteConfig,
-  host: HostConfig,
-  hostId: string,
+  host: { readonly config: HostConfig; readonly id: string; readonly clientAuth: ClientAuth },
   upstreams: ReadonlyMap<string, Upstream>,
   path: string,
 ): Route {
@@ -27,8 +28,8 @@ export function compileRoute(
     context.problem(`${path}/upstream`, `there is no upstream ${config.upstream ?? ''}`);
   }
   return Object.freeze({
-    id: `${hostId} ${pathType} ${config.path}`,
-    hostId,
+    id: `${host.id} ${pathType} ${config.path}`,
+    hostId: host.id,
     path: config.path,
     pathType,
     pattern,
@@ -37,11 +38,19 @@ export function compileRoute(
     upstreamHost: config.upstreamHost ?? null,
     plainHttp: config.plainHttp ?? defaults.plainHttp,
     httpsRedirect: Object.freeze({ ...defaults.httpsRedirect, ...config.httpsRedirect }),
+    clientAuth: compileRouteClientAuth(
+      context,
+      config.clientAuth,
+      { config: host.config.clientAuth, compiled: host.clientAuth },
+      `${path}/clientAuth`,
+    ),
     policy: compileHostPolicy(context, config.policy, `${path}/policy`),
+    access: compileAccess(context, config.access, `${path}/access`),
+    rateLimit: compileRateLimit(context, config.rateLimit, `${path}/rateLimit`),
     upstream: config.upstream ?? '',
     identityHeaders: compileIdentityHeaders(
       context,
-      { ...host.identityHeaders, ...config.identityHeaders },
+      { ...host.config.identityHeaders, ...config.identityHeaders },
       path,
     ),
     timeouts: timeouts(config.timeouts),
