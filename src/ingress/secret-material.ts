@@ -1,6 +1,6 @@
 import type { X509Certificate } from 'node:crypto';
 import { certificatesOf, checkFit } from '../config/fit.ts';
-import { blocksFor, type FileRole, pemFault } from '../config/pem.ts';
+import { blocksFor, type PemRole, pemFault } from '../config/pem.ts';
 import type { Config } from '../config/schema.ts';
 import type { Secret } from './object.ts';
 
@@ -74,7 +74,7 @@ function remembered<Value>(memory: WeakMap<Secret, Value>, secret: Secret, judge
   return judged;
 }
 
-function contents(secret: Secret, key: string, role: FileRole): { readonly pem: string } | Unusable {
+function contents(secret: Secret, key: string, role: PemRole): { readonly pem: string } | Unusable {
   const bytes = secret.data.get(key);
   if (bytes === undefined) return { fault: `has no ${key}` };
   if (bytes.length === 0) return { fault: `has an empty ${key}` };

@@ -1,12 +1,12 @@
 import { generateKeyPairSync } from 'node:crypto';
 import * as fc from 'fast-check';
 import t from 'tap';
-import { blocksFor, type FileRole, pemFault, readPem } from '../../src/config/pem.ts';
+import { blocksFor, type PemRole, pemFault, readPem } from '../../src/config/pem.ts';
 import { createAuthority } from '../support/pki.ts';
 
 const block = (label: string, body = 'AAAA'): string =>
   `-----BEGIN ${label}-----\n${body}\n-----END ${label}-----\n`;
-const fault = (role: FileRole, contents: string | Uint8Array): string | null =>
+const fault = (role: PemRole, contents: string | Uint8Array): string | null =>
   pemFault(role, typeof contents === 'string' ? Buffer.from(contents) : contents);
 
 void t.test('blocks are found in order, whatever stands between them', async (t) => {
@@ -69,7 +69,7 @@ void t.test('bytes of any kind are judged without an exception, in linear time',
   fc.assert(
     fc.property(
       fc.uint8Array({ maxLength: 200 }),
-      fc.constantFrom<FileRole>('certificate', 'key', 'ca', 'crl'),
+      fc.constantFrom<PemRole>('certificate', 'key', 'ca', 'crl'),
       (bytes, role) => {
         const said = pemFault(role, bytes);
         return said === null || said.length > 0;
