@@ -3,7 +3,7 @@ import { DerReader, MalformedCertificate, tags } from '../tls/der.ts';
 import { ByteQueue } from './byte-queue.ts';
 import { type ReadExtension, readExtensions, serialText } from './certificate-reader.ts';
 import { type RevocationReason, revocationReasons } from './crl.ts';
-import { type SignatureAnswer, SignatureCheck } from './crl-signature.ts';
+import { type SignatureAnswer, SignatureCheck } from '../tls/crl-signature.ts';
 import { PkiError } from './error.ts';
 import { extensionOids } from './oid.ts';
 

@@ -25,6 +25,23 @@ const maxWholeMessage = 64 * 1024 * 1024;
 /** Keys of one issuer that are tried; a name is rarely rolled over more often. */
 const maxKeys = 4;
 
+/**
+ * Whether a key made a signature over a message that is in memory as a whole. False as well for an algorithm that
+ * is not known (RSA-PSS, Ed448, and whatever is none).
+ *
+ * @param algorithm OID. @param signature The octets of the BIT STRING, without its count of unused bits.
+ */
+export function isSignedBy(
+  algorithm: string,
+  message: Uint8Array,
+  signature: Uint8Array,
+  key: KeyObject,
+): boolean {
+  const digest = digests.get(algorithm) ?? null;
+  if (digest === null && (algorithm !== ed25519 || key.asymmetricKeyType !== 'ed25519')) return false;
+  return holds(() => verify(digest, message, key, signature));
+}
+
 /** Takes the octets that are signed; the answer comes when the keys are known. */
 export class SignatureCheck {
   readonly #algorithm: string;
