@@ -3,6 +3,7 @@ import { checkClientAuth } from './rules/client-auth.ts';
 import { checkListeners } from './rules/listeners.ts';
 import { checkNames } from './rules/names.ts';
 import { checkPolicies } from './rules/policies.ts';
+import { checkProxyProtocol } from './rules/proxy-protocol.ts';
 import { checkQuantities } from './rules/quantities.ts';
 import { checkRoutes } from './rules/routes.ts';
 import { checkTls } from './rules/tls.ts';
@@ -16,6 +17,7 @@ import type { Config } from './schema.ts';
 export function checkRules(config: Config): Finding[] {
   return [
     checkListeners,
+    checkProxyProtocol,
     checkNames,
     checkTls,
     checkClientAuth,

@@ -1,6 +1,6 @@
 import { pino, type Level, type Logger } from 'pino';
 import type { Connection } from '../snapshot/connection.ts';
-import type { OverloadReason } from '../snapshot/reason.ts';
+import { type ConnectionRefusal, connectionRefusals, type HandshakeReason } from '../snapshot/reason.ts';
 import {
   connectionFields,
   handshakeFields,
@@ -20,8 +20,8 @@ import type {
 } from './observer.ts';
 import { shorten } from './shorten.ts';
 
-/** Lines in a second for each reason of overload. */
-const overloadLines = 10;
+/** Lines in a second for each reason why connections are refused unread. */
+const refusalLines = 10;
 
 /** Lines of this level and above are written; `silent`: none. */
 export type LogLevel = Level | 'silent';
@@ -35,7 +35,7 @@ export class AccessLog implements Observer {
   /** False: no lines for requests. Everything else is still written. */
   requests = true;
   readonly #logger: Logger;
-  readonly #overload: Readonly<Record<OverloadReason, LineRate>>;
+  readonly #refusals: Readonly<Record<ConnectionRefusal, LineRate>>;
   /** Loggers that carry the fields of a connection already printed; they go with their connection. */
   readonly #connections = new WeakMap<Connection, Logger>();
 
@@ -46,9 +46,10 @@ export class AccessLog implements Observer {
     now: () => number = Date.now,
     worker: number | null = null,
   ) {
-    this.#overload = {
-      overload: new LineRate(overloadLines, now),
-      address_overload: new LineRate(overloadLines, now),
+    this.#refusals = {
+      overload: new LineRate(refusalLines, now),
+      address_overload: new LineRate(refusalLines, now),
+      proxy_protocol: new LineRate(refusalLines, now),
     };
     this.#logger = pino(
       {
@@ -65,18 +66,18 @@ export class AccessLog implements Observer {
   handshake(event: HandshakeEvent): void {
     if (event.result === 'accepted' || !this.#logger.isLevelEnabled('warn')) return;
     const { reason } = event;
-    if (reason !== 'overload' && reason !== 'address_overload') {
+    if (!isRefusal(reason)) {
       this.#logger.warn(handshakeFields(event));
       return;
     }
-    const omitted = this.#overload[reason].pass();
+    const omitted = this.#refusals[reason].pass();
     if (omitted !== null) this.#logger.warn(handshakeFields(event, omitted));
   }
 
   /** On https, the failed handshake has its line. */
   connectionRefused({ listener, reason, remoteAddress }: ConnectionRefusedEvent): void {
     if (listener === 'https') return;
-    const omitted = this.#overload[reason].pass();
+    const omitted = this.#refusals[reason].pass();
     if (omitted === null) return;
     this.program('warn', 'connection refused', {
       listener,
@@ -117,6 +118,10 @@ export class AccessLog implements Observer {
     this.#connections.set(connection, logger);
     return logger;
   }
+}
+
+function isRefusal(reason: HandshakeReason): reason is ConnectionRefusal {
+  return (connectionRefusals as readonly HandshakeReason[]).includes(reason);
 }
 
 function levelOf({ status, decision, reason }: RequestEvent): 'info' | 'warn' | 'error' {

@@ -1,6 +1,11 @@
 import { performance } from 'node:perf_hooks';
 import { Registry } from 'prom-client';
-import { overloadReasons, policyReasons, type PolicyReason, type RefusalReason } from '../snapshot/reason.ts';
+import {
+  connectionRefusals,
+  policyReasons,
+  type PolicyReason,
+  type RefusalReason,
+} from '../snapshot/reason.ts';
 import type { Host, Route, Snapshot } from '../snapshot/snapshot.ts';
 import { CertificateSeries } from './certificate-series.ts';
 import { createFamilies, type Families } from './families.ts';
@@ -77,7 +82,7 @@ export class Metrics implements Observer {
     for (const listener of ['https', 'http'] as const) {
       families.connections.series({ listener });
       families.openConnections.series({ listener });
-      for (const reason of overloadReasons) families.connectionsRefused.series({ listener, reason });
+      for (const reason of connectionRefusals) families.connectionsRefused.series({ listener, reason });
     }
     for (const result of ['success', 'failure'] as const) families.reloads.series({ result });
     for (const reason of ['back_pressure', 'error'] as const) families.logLinesDropped.series({ reason });

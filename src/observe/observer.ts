@@ -1,7 +1,7 @@
 import type { UpstreamRecord } from '../proxy/upstream/outbound.ts';
 import type { Connection } from '../snapshot/connection.ts';
 import type { Decision } from '../snapshot/decision.ts';
-import type { HandshakeReason, OverloadReason, RequestReason } from '../snapshot/reason.ts';
+import type { HandshakeReason, ConnectionRefusal, RequestReason } from '../snapshot/reason.ts';
 import type { Identity } from '../tls/identity.ts';
 
 /** Where every part of the program reports what happened. One implementation writes metrics and logs. */
@@ -15,10 +15,10 @@ export interface Observer {
   reload(event: ReloadEvent): void;
 }
 
-/** A connection that was closed unread because a limit on connections was reached. */
+/** A connection that was closed unread: a limit on connections was reached, or no PROXY header came. */
 export interface ConnectionRefusedEvent {
   readonly listener: string;
-  readonly reason: OverloadReason;
+  readonly reason: ConnectionRefusal;
   readonly remoteAddress: string;
 }
 

@@ -1,9 +1,8 @@
 import type { Socket } from 'node:net';
 import type { Observer } from '../observe/observer.ts';
-import type { Connection } from '../snapshot/connection.ts';
+import { nothingJudged, type Connection } from '../snapshot/connection.ts';
 import type { Snapshot } from '../snapshot/snapshot.ts';
-import { Acceptor, remoteAddressOf } from '../tls/acceptor.ts';
-import { none } from '../tls/verdict.ts';
+import { Acceptor } from '../tls/acceptor.ts';
 
 /** What the listener needs of the rest. */
 export interface RedirectListenerDeps {
@@ -21,19 +20,20 @@ export function createRedirectListener(deps: RedirectListenerDeps): Acceptor {
     listener: 'http',
     observer: deps.observer,
     limits: () => deps.snapshot().limits,
-    accept: (socket) =>
+    proxyProtocol: () => deps.snapshot().listeners.http?.proxyProtocol ?? null,
+    accept: (socket, client) =>
       deps.accept(
         socket,
         Object.freeze({
           listener: 'http',
-          remoteAddress: remoteAddressOf(socket),
-          remotePort: socket.remotePort ?? 0,
+          remoteAddress: client.address,
+          remotePort: client.port,
           localPort: socket.localPort ?? 0,
           serverName: null,
           hostId: null,
           serverNameMatched: false,
           trustKey: null,
-          verdict: none,
+          judged: nothingJudged,
           identity: null,
           tlsVersion: null,
           cipher: null,

@@ -1,4 +1,4 @@
-import { parseIpAddress } from './ip-address.ts';
+import { parseIpAddress, plainAddress } from './ip-address.ts';
 
 /**
  * How much each client address has of something: connections, handshakes in flight. An address is in the table
@@ -37,11 +37,7 @@ export class AddressCounts {
  * is the client's own to choose (RFC 6177). Text that is no address is one client with all other such text.
  */
 export function addressKey(address: string): string {
-  // RFC 4007 §11: the zone of a link-local address.
-  const octets = parseIpAddress(address.split('%', 1)[0]!);
+  const octets = parseIpAddress(plainAddress(address));
   if (octets === null) return '';
-  if (octets.length === 4) return octets.join('.');
-  const mapped =
-    octets.subarray(0, 10).every((octet) => octet === 0) && octets[10] === 255 && octets[11] === 255;
-  return mapped ? octets.subarray(12).join('.') : Buffer.from(octets.subarray(0, 8)).toString('hex');
+  return octets.length === 4 ? octets.join('.') : Buffer.from(octets.subarray(0, 8)).toString('hex');
 }

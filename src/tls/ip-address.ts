@@ -71,3 +71,22 @@ export function formatIpAddress(octets: Uint8Array): string | null {
   if (longest.length < 2) return hex(groups);
   return `${hex(groups.slice(0, longest.start))}::${hex(groups.slice(longest.start + longest.length))}`;
 }
+
+/**
+ * An address as people, ranges and nginx's $remote_addr write it: one of IPv4 mapped into IPv6, which is how a
+ * listener on `::` shows its IPv4 clients, in dotted form; no zone. Text that is no address is left as it is.
+ */
+export function plainAddress(address: string): string {
+  const zone = address.indexOf('%');
+  const bare = zone === -1 ? address : address.slice(0, zone);
+  if (!bare.includes(':')) return bare;
+  const octets = parseIpAddress(bare);
+  return octets === null ? bare : formatIpAddress(unmapped(octets))!;
+}
+
+/** The 4 octets of IPv4 that 16 octets are mapped from (RFC 4291 §2.5.5.2); any others as they are. */
+export function unmapped(octets: Uint8Array): Uint8Array {
+  if (octets.length !== 16 || octets[10] !== 255 || octets[11] !== 255) return octets;
+  for (let i = 0; i < 10; i++) if (octets[i] !== 0) return octets;
+  return octets.subarray(12);
+}

@@ -12,7 +12,9 @@ import { type Incomplete, readFirstBytes } from './first-bytes.ts';
 import { connectionOfHandshake, serverNameHolds, unknownProof } from './handshake.ts';
 import { type HandshakeHandlers, HostServers } from './host-servers.ts';
 import { PendingHandshake } from './pending-handshake.ts';
-import { ProofMemory } from './proof-memory.ts';
+import { ProofMemory, type ProofShare } from './proof-memory.ts';
+import type { TicketKeys } from './ticket-keys.ts';
+import type { Peer } from './proxy-protocol.ts';
 import { passes, verdictOfAborted } from './verification.ts';
 
 /** What the listener needs of the rest. */
@@ -28,7 +30,13 @@ export interface TlsListenerDeps {
   readonly acceptPlain: (socket: Socket) => void;
   /** Milliseconds since 1970. */
   readonly now?: () => number;
+  /** In common with other processes, where there are any. */
+  readonly tickets?: TicketKeys;
+  readonly proofs?: ProofShare;
 }
+
+type FinishedHandshake =
+  Parameters<HandshakeHandlers['secure']> extends [unknown, ...infer Rest] ? Rest : never;
 
 /** Fatal alerts, each a whole record (RFC 8446 §6, RFC 6066 §3 for unrecognized_name). */
 const alerts = {
@@ -43,31 +51,28 @@ export class TlsListener {
   readonly #hosts: HostServers;
   readonly #pending = new Map<Socket, PendingHandshake>();
   readonly #handshakes = new AddressCounts();
-  readonly #proofs = new ProofMemory();
+  readonly #proofs: ProofMemory;
   readonly #now: () => number;
 
   constructor(deps: TlsListenerDeps) {
     this.#deps = deps;
     this.#now = deps.now ?? Date.now;
+    this.#proofs = new ProofMemory(undefined, deps.proofs);
     this.#hosts = new HostServers(
       {
         secure: (...finished) => this.#secure(...finished),
         failed: (error, socket) => this.#failed(error, socket),
       },
       this.#now,
+      deps.tickets,
     );
     this.#acceptor = new Acceptor({
       listener: 'https',
       observer: deps.observer,
       limits: () => deps.snapshot().limits,
-      accept: (socket) => this.#accept(socket),
-      refuse: (socket, reason) =>
-        this.#open(socket).reject(
-          reason,
-          reason === 'overload'
-            ? 'too many connections at once'
-            : 'too many connections of this address at once',
-        ),
+      proxyProtocol: () => deps.snapshot().listeners.https.proxyProtocol,
+      accept: (socket, client) => this.#accept(socket, client),
+      refuse: (socket, client, ...why) => this.#open(socket, client).reject(...why),
     });
   }
 
@@ -99,13 +104,13 @@ export class TlsListener {
     this.#acceptor.destroyConnections();
   }
 
-  #open(socket: Socket): PendingHandshake {
-    return new PendingHandshake(socket, { observer: this.#deps.observer, now: this.#now });
+  #open(socket: Socket, client: Peer): PendingHandshake {
+    return new PendingHandshake(socket, client, { observer: this.#deps.observer, now: this.#now });
   }
 
-  #accept(socket: Socket): void {
+  #accept(socket: Socket, client: Peer): void {
     const { limits } = this.#deps.snapshot();
-    const pending = this.#open(socket);
+    const pending = this.#open(socket, client);
     if (this.#pending.size >= limits.handshakes) {
       pending.reject('overload', 'too many handshakes at once');
       socket.destroy();
@@ -189,6 +194,23 @@ export class TlsListener {
     const { host } = pending;
     if (!serverNameHolds(socket, pending.serverName)) {
       pending.reject('protocol', 'the server name changed during the handshake');
+      socket.destroy();
+      return;
+    }
+    const { key } = host.clientAuth;
+    const certificate = socket.isSessionReused() ? socket.getPeerX509Certificate() : undefined;
+    // What another process proved. Its client's next bytes wait in the socket.
+    const fetched =
+      key === null || certificate === undefined
+        ? null
+        : this.#proofs.fetch(key, certificate.fingerprint256.replaceAll(':', '').toLowerCase());
+    if (fetched === null) this.#judge(socket, pending, trust, renewTickets);
+    else void fetched.then(() => this.#judge(socket, pending, trust, renewTickets));
+  }
+
+  #judge(socket: TLSSocket, pending: PendingHandshake, ...[trust, renewTickets]: FinishedHandshake): void {
+    const { host } = pending;
+    if (host === null || pending.settled || socket.destroyed) {
       socket.destroy();
       return;
     }

@@ -2,7 +2,7 @@ import type { Socket } from 'node:net';
 import type { HandshakeEvent, Observer } from '../observe/observer.ts';
 import type { HandshakeFailure, HandshakeReason } from '../snapshot/reason.ts';
 import type { Host } from '../snapshot/snapshot.ts';
-import { remoteAddressOf } from './acceptor.ts';
+import type { Peer } from './proxy-protocol.ts';
 
 /** What is known of a handshake at its end, where it got so far. */
 export type HandshakeFacts = Partial<
@@ -32,10 +32,10 @@ export class PendingHandshake {
   readonly #startedAt: number;
   #settled = false;
 
-  constructor(socket: Socket, deps: PendingHandshakeDeps) {
+  constructor(socket: Socket, client: Peer, deps: PendingHandshakeDeps) {
     this.socket = socket;
-    this.remoteAddress = remoteAddressOf(socket);
-    this.remotePort = socket.remotePort ?? 0;
+    this.remoteAddress = client.address;
+    this.remotePort = client.port;
     this.localPort = socket.localPort ?? 0;
     this.#deps = deps;
     this.#startedAt = deps.now();

@@ -1,7 +1,7 @@
 import { isIP } from 'node:net';
 import * as fc from 'fast-check';
 import t from 'tap';
-import { formatIpAddress, parseIpAddress } from '../../src/tls/ip-address.ts';
+import { formatIpAddress, parseIpAddress, plainAddress } from '../../src/tls/ip-address.ts';
 
 void t.test('an IPv6 address has one text, RFC 5952’s', async (t) => {
   const texts: Record<string, string> = {
@@ -84,4 +84,18 @@ void t.test('a text is an address exactly where Node says so, zones apart', asyn
     { numRuns: 3000 },
   );
   t.pass();
+});
+
+void t.test('an address is written as nginx writes it', async (t) => {
+  const texts: Record<string, string> = {
+    '192.0.2.9': '192.0.2.9',
+    '::ffff:192.0.2.9': '192.0.2.9',
+    '::FFFF:c000:209': '192.0.2.9',
+    '::fffe:192.0.2.9': '::fffe:c000:209',
+    '2001:db8::1': '2001:db8::1',
+    'fe80::1%eth0': 'fe80::1',
+    '': '',
+    nowhere: 'nowhere',
+  };
+  for (const [address, plain] of Object.entries(texts)) t.equal(plainAddress(address), plain, address);
 });

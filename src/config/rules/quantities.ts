@@ -13,6 +13,8 @@ const headSize = { min: 1024, max: 1024 ** 2 };
 export function checkQuantities(config: Config): Finding[] {
   const { limits = {}, shutdown = {} } = config;
   return [
+    ...timers('/listeners/https/proxyProtocol', { timeout: config.listeners.https.proxyProtocol?.timeout }),
+    ...timers('/listeners/http/proxyProtocol', { timeout: config.listeners.http?.proxyProtocol?.timeout }),
     ...timers('/limits', {
       handshakeTimeout: limits.handshakeTimeout,
       headTimeout: limits.headTimeout,

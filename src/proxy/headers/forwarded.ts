@@ -42,7 +42,7 @@ export function forwardedHeaders({
   requestId,
   scheme,
 }: ForwardedInput): string[] {
-  const address = plainAddress(connection.remoteAddress);
+  const address = connection.remoteAddress;
   const headers = [
     'X-Request-ID',
     requestId,
@@ -66,11 +66,4 @@ export function forwardedHeaders({
   const originalHost = valuesOf(rawHeaders, 'x-forwarded-host').join(', ');
   if (originalHost !== '') headers.push('X-Original-Forwarded-Host', originalHost);
   return headers;
-}
-
-/** As nginx's $remote_addr: an IPv4 client of a dual-stack listener in dotted form, no zone. */
-function plainAddress(address: string): string {
-  const zone = address.indexOf('%');
-  const bare = zone === -1 ? address : address.slice(0, zone);
-  return /^::ffff:[0-9.]+$/i.test(bare) ? bare.slice(7) : bare;
 }
