@@ -13,6 +13,7 @@ export interface AnswerFacts {
   readonly location: string | null;
   /** In place of the page: what a route says. */
   readonly content?: Respond['content'];
+  readonly headers?: Respond['headers'];
 }
 
 /** An answer ready to be written; framing (Connection) is left to the lane that writes it. */
@@ -34,6 +35,7 @@ export function renderAnswer(facts: AnswerFacts): Answer {
   const { contentType, body: text } = facts.content ?? page(facts);
   const body = Buffer.from(text);
   const headers = ['Content-Type', contentType, 'Cache-Control', 'no-store', 'X-Request-ID', facts.requestId];
+  headers.push(...(facts.headers ?? []));
   if (facts.location !== null) headers.push('Location', facts.location);
   if (facts.status === 405) headers.push('Allow', allowedMethods);
   headers.push('Content-Length', String(body.length));

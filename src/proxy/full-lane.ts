@@ -4,6 +4,8 @@ import type { Duplex } from 'node:stream';
 import type { Observer } from '../observe/observer.ts';
 import type { Connection } from '../snapshot/connection.ts';
 import type { Snapshot } from '../snapshot/snapshot.ts';
+import type { Forward, Respond } from '../snapshot/decision.ts';
+import { Admission } from './full/admission.ts';
 import { createApp, type App } from './full/app.ts';
 import { Downstream } from './full/downstream.ts';
 import { Exchange } from './full/exchange.ts';
@@ -11,6 +13,7 @@ import { forward } from './full/forward.ts';
 import { judge, type Judgement } from './full/judgement.ts';
 import type { Decide, Lane, LaneUpstreams } from './full/lane.ts';
 import { LaneRequest } from './full/lane-request.ts';
+import { OpenTunnels } from './full/open-tunnels.ts';
 import { readParserFailure } from './full/parser-failure.ts';
 import { chooseProtocol, openTunnel } from './full/tunnel.ts';
 
@@ -28,6 +31,9 @@ export interface FullLaneOptions {
 /** How often heads that take too long are looked for; a head's time-out is late by up to this. */
 const checkingIntervalMs = 500;
 
+/** How often open tunnels are judged again, for what ends by the clock: a certificate, a CRL. */
+const tunnelReviewMs = 5000;
+
 /** How long an idle connection is left open once the lane drains: a request may be on its way on it. */
 const drainGraceMs = 1000;
 
@@ -42,7 +48,9 @@ export class FullLane {
   readonly #lane: Lane;
   readonly #server: Server<typeof LaneRequest>;
   readonly #app: App;
+  readonly #admission = new Admission();
   readonly #downstreams = new Map<Duplex, Downstream>();
+  readonly #tunnelReview: NodeJS.Timeout;
   #isReady = false;
   #draining = false;
   #closed = false;
@@ -50,12 +58,16 @@ export class FullLane {
   constructor(options: FullLaneOptions) {
     this.#options = options;
     const draining = (): boolean => this.#draining;
+    const { snapshot, decide, now = Date.now } = options;
+    const tunnels = new OpenTunnels({ snapshot, decide, now });
+    this.#tunnelReview = setInterval(() => tunnels.review(), tunnelReviewMs).unref();
     this.#lane = {
-      snapshot: options.snapshot,
-      decide: options.decide,
+      snapshot,
+      decide,
       upstreams: options.upstreams,
       observer: options.observer,
-      now: options.now ?? Date.now,
+      tunnels,
+      now,
       get draining() {
         return draining();
       },
@@ -108,6 +120,11 @@ export class FullLane {
     if (socket.isPaused()) socket.resume();
   }
 
+  /** The snapshot was swapped: ends every tunnel whose request would now be refused. */
+  reviewTunnels(): void {
+    this.#lane.tunnels.review();
+  }
+
   /** From now on every response closes its connection, and idle connections close after a short grace. */
   drain(): void {
     if (this.#draining) return;
@@ -120,6 +137,7 @@ export class FullLane {
   async close(): Promise<void> {
     this.#closed = true;
     this.#draining = true;
+    clearInterval(this.#tunnelReview);
     const closing = [...this.#downstreams.keys()].map(
       (socket) =>
         new Promise<void>((resolve) => {
@@ -193,11 +211,22 @@ export class FullLane {
     const { exchange } = request;
     const decision = exchange?.judgement.decision;
     if (exchange === null || decision?.action !== 'forward') return;
-    try {
-      forward(this.#lane, exchange, decision);
-    } catch (error) {
-      exchange.fail('internal', describe(error));
-    }
+    this.#admitted(exchange, decision, () => forward(this.#lane, exchange, decision));
+  }
+
+  /** Goes on once limits and authentication of the route let the request through. */
+  #admitted(exchange: Exchange, decision: Forward, proceed: () => void): void {
+    const settle = (refusal: Respond | null): void => {
+      try {
+        if (refusal !== null) exchange.refuse(refusal);
+        else if (!exchange.over) proceed();
+      } catch (error) {
+        exchange.fail('internal', describe(error));
+      }
+    };
+    const refusal = this.#admission.admit(exchange, decision);
+    if (!(refusal instanceof Promise)) settle(refusal);
+    else refusal.then(settle).catch((error: unknown) => exchange.fail('internal', describe(error)));
   }
 
   /**
@@ -229,9 +258,11 @@ export class FullLane {
     }
     const exchange = this.#detachedExchange(downstream, request, judgement);
     const protocol = chooseProtocol(request.rawHeaders, decision.route.upgrade) ?? '';
-    openTunnel(this.#lane, exchange, decision, protocol, head).catch((error: unknown) =>
-      exchange.fail('internal', describe(error)),
-    );
+    this.#admitted(exchange, decision, () => {
+      openTunnel(this.#lane, exchange, decision, protocol, head).catch((error: unknown) =>
+        exchange.fail('internal', describe(error)),
+      );
+    });
   }
 
   #refuseConnect(request: LaneRequest, socket: Duplex): void {

@@ -32,8 +32,22 @@ export interface RateLimit {
   readonly status: number;
 }
 
-/** Whether an address passes a rule. */
-export function allowsAddress(rule: AddressRule, address: string): boolean {
-  if (rule.deny?.contains(address) === true) return false;
-  return rule.allow === null || rule.allow.contains(address);
+/**
+ * What a route's access rules say before any authentication: refuse, let in, or ask for the authentication. With
+ * `any`, an address that is allowed needs none, and one that is not may still authenticate.
+ */
+export function admit(access: Access | null, address: string): 'refuse' | 'authenticate' | 'pass' {
+  if (access === null) return 'pass';
+  const authenticates = access.basicAuth !== null;
+  const { addresses } = access;
+  if (addresses === null) return authenticates ? 'authenticate' : 'pass';
+  const allowed = allows(addresses, address);
+  if (access.satisfy === 'any' && authenticates) return allowed ? 'pass' : 'authenticate';
+  if (!allowed) return 'refuse';
+  return authenticates ? 'authenticate' : 'pass';
+}
+
+function allows({ deny, allow }: AddressRule, address: string): boolean {
+  if (deny?.contains(address) === true) return false;
+  return allow === null || allow.contains(address);
 }

@@ -1,3 +1,5 @@
+import { admit } from './access.ts';
+import type { Connection } from './connection.ts';
 import type { Decision } from './decision.ts';
 import { normalisePath, type NormalPath } from './path.ts';
 import type { RequestHead } from './request-head.ts';
@@ -12,16 +14,26 @@ import type { TargetFacts } from './target-template.ts';
 export function carryOut(
   host: Host,
   route: Route,
+  connection: Connection,
   head: RequestHead,
   path: NormalPath,
-  scheme: 'https' | 'http',
 ): Decision {
   const { answer, rewrite } = route;
-  if (answer === null && rewrite === null) {
-    return { action: 'forward', reason: 'ok', host, route, target: path.path + head.query };
+  const admission = admit(route.access, head.clientAddress ?? connection.remoteAddress);
+  if (admission === 'refuse') {
+    return respond('address_denied', host, route, 'the address is not among those the route allows');
   }
+  const forward = (target: string): Decision => ({
+    action: 'forward',
+    reason: 'ok',
+    host,
+    route,
+    target,
+    authenticate: admission === 'authenticate',
+  });
+  if (answer === null && rewrite === null) return forward(path.path + head.query);
   const facts: TargetFacts = {
-    scheme,
+    scheme: connection.listener,
     host: head.host,
     authority: head.authority,
     path: path.path,
@@ -41,7 +53,7 @@ export function carryOut(
   }
   const target = rewritten(rewrite?.render(facts) ?? '', head.query);
   if (target === null) return respond('bad_path', host, route, 'the rewritten path is malformed');
-  return { action: 'forward', reason: 'ok', host, route, target };
+  return forward(target);
 }
 
 /**

@@ -11,6 +11,8 @@ export interface Forward {
   readonly route: Route;
   /** Path (normalised) and query for the upstream: the same that route and policy were chosen by. */
   readonly target: string;
+  /** The route's authentication (basic auth) has to succeed first. */
+  readonly authenticate: boolean;
 }
 
 export interface Respond {
@@ -21,6 +23,8 @@ export interface Respond {
   readonly route: Route | null;
   /** For redirects. */
   readonly location: string | null;
+  /** Further headers of the answer: name, value, …. */
+  readonly headers: readonly string[];
   /** In place of the reason's own page: what a route says. */
   readonly content: { readonly contentType: string; readonly body: string } | null;
   /** Close the connection behind the answer. */

@@ -75,6 +75,13 @@ const request = {
   head_too_large: { status: 431, message: 'Request Header Fields Too Large', close: true },
   head_timeout: { status: 408, message: 'Request Timeout', close: true },
   plain_http: { status: 400, message: 'The plain HTTP request was sent to HTTPS port', close: true },
+  address_denied: { status: 403, message: 'Forbidden' },
+  /** Basic auth. */
+  unauthorized: { status: 401, message: 'Authorization Required' },
+  // The status of these two is the route's.
+  authentication_busy: { status: 503, message: 'Service Temporarily Unavailable' },
+  rate_limited: { status: 503, message: 'Service Temporarily Unavailable' },
+  too_many_requests: { status: 503, message: 'Service Temporarily Unavailable' },
   path_too_long: { status: 414, message: 'Request-URI Too Large', close: true },
   redirect_https: { status: 308, message: 'Permanent Redirect' },
   // The status of these two is the route's.

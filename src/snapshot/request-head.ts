@@ -9,4 +9,6 @@ export interface RequestHead {
   readonly host: string;
   /** The Host header as sent, for `X-Forwarded-Host` and the upstream. */
   readonly authority: string;
+  /** The client's address where a trusted proxy in front told it; absent: the connection's own. */
+  readonly clientAddress?: string;
 }

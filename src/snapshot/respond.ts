@@ -9,6 +9,7 @@ export interface RespondDetails {
   readonly location?: string | null;
   /** In place of the reason's own status: what a route says. */
   readonly status?: number;
+  readonly headers?: readonly string[];
   readonly content?: Respond['content'];
 }
 
@@ -28,6 +29,7 @@ export function respond(
     host,
     route,
     location: given.location ?? null,
+    headers: given.headers ?? [],
     content: given.content ?? null,
     close: 'close' in answer,
     detail: given.detail ?? null,

@@ -46,6 +46,7 @@ export class Exchange {
   /** The client has more to read than it takes; the upstream is paused. */
   #held = false;
   #over = false;
+  readonly #atEnd: (() => void)[] = [];
 
   constructor(
     lane: Lane,
@@ -199,6 +200,26 @@ export class Exchange {
     this.#answer(respond(reason, null, null, detail));
   }
 
+  /** A decision to forward that came to nothing: the request is answered here. */
+  refuse(decision: Respond): void {
+    if (this.#over || this.#reason !== 'ok' || this.#status !== 0) return;
+    this.#answer(decision);
+  }
+
+  /** Calls back once, when all is over. */
+  atEnd(callback: () => void): void {
+    this.#atEnd.push(callback);
+  }
+
+  get over(): boolean {
+    return this.#over;
+  }
+
+  /** Where the request comes from, as a trusted proxy in front tells it. */
+  get clientAddress(): string {
+    return this.judgement.head?.clientAddress ?? this.downstream.connection.remoteAddress;
+  }
+
   /** The tunnel stands: the response is out of our hands. `finishTunnel` ends the exchange. */
   switchProtocols(): void {
     this.#status = 101;
@@ -212,7 +233,7 @@ export class Exchange {
   }
 
   #answer(decision: Respond): void {
-    const { reason, status, location, content, detail } = decision;
+    const { reason, status, location, content, headers, detail } = decision;
     this.#reason = reason;
     this.#detail = detail;
     const answer = renderAnswer({
@@ -222,6 +243,7 @@ export class Exchange {
       accept: this.#header('accept'),
       location,
       content,
+      headers,
     });
     const close = decision.close || this.#closes || (this.#bodyPending && !this.#discardable);
     if (close) this.#body?.destroy();
@@ -297,6 +319,7 @@ export class Exchange {
   #finish(bytesReceived: number): void {
     if (this.#over) return;
     this.#over = true;
+    for (const callback of this.#atEnd) callback();
     // An upstream may answer without having taken all of the body.
     this.#body?.discard();
     const { head, requestId, decision } = this.judgement;
