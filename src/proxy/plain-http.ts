@@ -1,7 +1,7 @@
-import { randomUUID } from 'node:crypto';
 import type { Socket } from 'node:net';
 import { answers } from '../snapshot/reason.ts';
 import { formatHead, renderAnswer } from './answer.ts';
+import { generateRequestId } from './full/judgement.ts';
 
 /** How long, and how much, is read of a client that still talks while it is told to go. */
 const lingerMs = 2_000;
@@ -13,7 +13,7 @@ export function answerPlainHttp(socket: Socket): void {
   const answer = renderAnswer({
     reason,
     status: answers[reason].status,
-    requestId: randomUUID(),
+    requestId: generateRequestId(),
     accept: null,
     location: null,
   });
