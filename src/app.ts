@@ -1,7 +1,8 @@
 import type { AddressInfo, Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { Admin } from './admin/admin.ts';
-import type { Source } from './config/source.ts';
+import type { Loaded, Source, Unloadable } from './config/source.ts';
+import type { ListenTarget } from './listen.ts';
 import { createObservability, type Observability } from './observe/observe.ts';
 import { FullLane } from './proxy/full-lane.ts';
 import { answerPlainHttp } from './proxy/plain-http.ts';
@@ -10,10 +11,12 @@ import { Upstreams } from './proxy/upstream/upstreams.ts';
 import { compile } from './snapshot/compile.ts';
 import type { Connection } from './snapshot/connection.ts';
 import { decide } from './snapshot/decide.ts';
-import type { Snapshot } from './snapshot/snapshot.ts';
+import type { ListenAddress, Snapshot } from './snapshot/snapshot.ts';
 import type { Acceptor } from './tls/acceptor.ts';
 import { TlsListener } from './tls/listener.ts';
 import { TlsMaterialError } from './tls/host-servers.ts';
+import type { ProofShare } from './tls/proof-memory.ts';
+import type { TicketKeys } from './tls/ticket-keys.ts';
 
 /** The configuration cannot be served; `problems` say why, a line each. */
 export class ConfigurationError extends Error {
@@ -36,6 +39,16 @@ export interface Addresses {
   readonly admin: AddressInfo;
 }
 
+/** What an App is given that is one of several worker processes. It has no admin listener: its supervisor has. */
+export interface WorkerParts {
+  /** File descriptors of sockets that are bound already. */
+  readonly sockets: { readonly https: number; readonly http: number | null };
+  readonly tickets: TicketKeys;
+  readonly proofs: ProofShare;
+  /** Its part of what a snapshot allows. */
+  readonly share: (snapshot: Snapshot) => Snapshot;
+}
+
 /** The composition root: builds the parts, starts them, reloads, drains and stops. */
 export class App {
   readonly #source: Source;
@@ -45,14 +58,20 @@ export class App {
   readonly #https: TlsListener;
   readonly #http: Acceptor;
   readonly #admin: Admin;
+  readonly #worker: WorkerParts | null;
   readonly #connections = new WeakMap<Duplex, Connection>();
   #watch: { close(): void } | null = null;
   #snapshot: Snapshot | null = null;
   #state: 'starting' | 'serving' | 'draining' | 'stopped' = 'starting';
   #reloading: Promise<void> = Promise.resolve();
 
-  constructor(source: Source, observability: Observability = createObservability()) {
+  constructor(
+    source: Source,
+    observability: Observability = createObservability(),
+    worker: WorkerParts | null = null,
+  ) {
     this.#source = source;
+    this.#worker = worker;
     this.#observability = observability;
     const { observer } = observability;
     const snapshot = (): Snapshot => this.snapshot;
@@ -69,6 +88,7 @@ export class App {
       observer,
       accept: (socket, connection) => this.#accept(socket, connection),
       acceptPlain: answerPlainHttp,
+      ...(worker === null ? {} : { tickets: worker.tickets, proofs: worker.proofs }),
     });
     this.#http = createRedirectListener({
       snapshot,
@@ -78,7 +98,7 @@ export class App {
     this.#admin = new Admin({
       metrics: () => observability.metrics.render(),
       ready: () => (this.#state === 'serving' ? { ready: true } : { ready: false, reason: this.#state }),
-      status: () => this.#status(),
+      status: () => this.status(),
     });
   }
 
@@ -89,7 +109,7 @@ export class App {
   }
 
   /**
-   * Loads the configuration and starts listening.
+   * Loads the configuration and starts listening. A worker has no admin listener; its address is the one for https.
    * @throws ConfigurationError, ListenError; nothing is left running then.
    */
   async start(): Promise<Addresses> {
@@ -97,20 +117,29 @@ export class App {
       this.#swap(await this.#load());
       await this.#lane.ready;
       const { listeners } = this.snapshot;
-      const admin = await listen('admin', listeners.admin, (address) =>
-        this.#admin.listen(address.address, address.port),
-      );
-      const https = await listen('https', listeners.https, (address) => this.#https.listen(address));
-      const http =
-        listeners.http === null
+      const sockets = this.#worker?.sockets ?? null;
+      const { reusePort } = listeners;
+      const target = (address: ListenAddress, fd: number | null | undefined): ListenTarget => ({
+        ...address,
+        reusePort,
+        ...(typeof fd === 'number' ? { fd } : {}),
+      });
+      const admin =
+        sockets !== null
           ? null
-          : await listen('http', listeners.http, (address) => this.#http.listen(address));
+          : await listen('admin', listeners.admin, ({ address, port }) =>
+              this.#admin.listen(address, port, reusePort),
+            );
+      const https = await listen('https', target(listeners.https, sockets?.https), (where) =>
+        this.#https.listen(where),
+      );
+      const http =
+        listeners.http === null || sockets?.http === null
+          ? null
+          : await listen('http', target(listeners.http, sockets?.http), (where) => this.#http.listen(where));
       this.#state = 'serving';
-      for (const [listener, bound] of Object.entries({ https, http, admin })) {
-        if (bound === null) continue;
-        const { address, port } = bound;
-        this.#observability.log.program('info', 'listening', { listener, address, port });
-      }
+      if (admin === null) return { https, http, admin: https };
+      logListening(this.#observability, { https, http, admin });
       return { https, http, admin };
     } catch (error) {
       await this.stop();
@@ -129,16 +158,22 @@ export class App {
    */
   reload(): Promise<void> {
     this.#reloading = this.#reloading.then(async () => {
-      const { observer } = this.#observability;
-      if (this.#state === 'stopped') return;
-      try {
-        this.#swap(await this.#load());
-      } catch (error) {
-        const problems = error instanceof ConfigurationError ? error.problems : [String(error)];
-        observer.reload({ result: 'failure', version: null, problems });
-      }
+      const problems = await this.configure();
+      if (problems.length === 0) return;
+      this.#observability.observer.reload({ result: 'failure', version: null, problems });
     });
     return this.#reloading;
+  }
+
+  /** Swaps in what the source now has; gives what is wrong with it, and then nothing has changed. Never rejects. */
+  async configure(): Promise<readonly string[]> {
+    if (this.#state === 'stopped') return [];
+    try {
+      this.#swap(await this.#load());
+      return [];
+    } catch (error) {
+      return error instanceof ConfigurationError ? error.problems : [String(error)];
+    }
   }
 
   /**
@@ -153,6 +188,8 @@ export class App {
     const { delayMs, graceMs } = this.snapshot.shutdown;
     const { log } = this.#observability;
     this.#state = 'draining';
+    // The next instance answers there from now on.
+    if (this.snapshot.listeners.reusePort) void this.#admin.close();
     log.program('info', 'draining', { connections: this.#openConnections, delayMs, graceMs });
     await delay(delayMs);
     const stopped = Promise.all([this.#https.stop(), this.#http.stop()]).then(() => true);
@@ -184,12 +221,8 @@ export class App {
 
   /** @throws ConfigurationError */
   async #load(): Promise<Snapshot> {
-    const loaded = await this.#source.load();
-    if (!loaded.ok) throw new ConfigurationError(loaded.problems);
-    for (const warning of loaded.warnings) this.#observability.log.program('warn', warning);
-    const compiled = compile(loaded.config, loaded.material);
-    if (!compiled.ok) throw new ConfigurationError(compiled.problems.map((problem) => loaded.place(problem)));
-    return compiled.snapshot;
+    const snapshot = checkedSnapshot(await this.#source.load(), this.#observability);
+    return this.#worker === null ? snapshot : this.#worker.share(snapshot);
   }
 
   /** @throws ConfigurationError when TLS does not take a certificate or trust store; nothing has changed then. */
@@ -205,24 +238,18 @@ export class App {
     this.#upstreams.update(snapshot.upstreams);
     this.#snapshot = snapshot;
     this.#observability.describe(snapshot);
+    // Of worker processes the supervisor reports it, once.
+    if (this.#worker !== null) return;
     this.#observability.observer.reload({ result: 'success', version: snapshot.version, problems: [] });
   }
 
-  #status(): Record<string, unknown> {
+  /** What the admin listener shows to people. */
+  status(): Record<string, unknown> {
     const { snapshot } = this;
     return {
       state: this.#state,
       configuration: snapshot.version,
-      hosts: snapshot.hosts.all.map((host) => ({
-        names: host.names,
-        clientAuth: host.clientAuth.mode,
-        routes: host.routes.all.map(({ path, pathType, upstream, policy }) => ({
-          path,
-          pathType,
-          upstream,
-          policy: policy !== null,
-        })),
-      })),
+      hosts: describeHosts(snapshot),
       upstreams: this.#upstreams.status(),
       lastReload: this.#observability.lastReload(),
       connections: this.#openConnections,
@@ -234,7 +261,43 @@ export class App {
   }
 }
 
-async function listen<Address extends { readonly address: string; readonly port: number }, Bound>(
+/** The hosts of a snapshot, for people. */
+export function describeHosts(snapshot: Snapshot): unknown {
+  return snapshot.hosts.all.map((host) => ({
+    names: host.names,
+    clientAuth: host.clientAuth.mode,
+    routes: host.routes.all.map(({ path, pathType, upstream, policy }) => ({
+      path,
+      pathType,
+      upstream,
+      policy: policy !== null,
+    })),
+  }));
+}
+
+/**
+ * The snapshot of what a source gave; its warnings are logged.
+ * @throws ConfigurationError
+ */
+export function checkedSnapshot(loaded: Loaded | Unloadable, { log }: Pick<Observability, 'log'>): Snapshot {
+  if (!loaded.ok) throw new ConfigurationError(loaded.problems);
+  for (const warning of loaded.warnings) log.program('warn', warning);
+  const compiled = compile(loaded.config, loaded.material);
+  if (!compiled.ok) throw new ConfigurationError(compiled.problems.map((problem) => loaded.place(problem)));
+  return compiled.snapshot;
+}
+
+/** Says where the program listens, a line for each listener. */
+export function logListening({ log }: Pick<Observability, 'log'>, addresses: Addresses): void {
+  for (const [listener, bound] of Object.entries(addresses) as [string, AddressInfo | null][]) {
+    if (bound === null) continue;
+    const { address, port } = bound;
+    log.program('info', 'listening', { listener, address, port });
+  }
+}
+
+/** @throws ListenError */
+export async function listen<Address extends { readonly address: string; readonly port: number }, Bound>(
   name: string,
   address: Address,
   start: (address: Address) => Promise<Bound>,
@@ -242,20 +305,21 @@ async function listen<Address extends { readonly address: string; readonly port:
   try {
     return await start(address);
   } catch (error) {
-    const { code, message } = error as NodeJS.ErrnoException;
-    const where = `${address.address}:${address.port}`;
-    if (code === 'EADDRINUSE') {
-      throw new ListenError(`the ${name} listener cannot use ${where}: another program listens there`, {
-        cause: error,
-      });
-    }
-    if (code === 'EACCES') {
-      throw new ListenError(`the ${name} listener may not use ${where}: ports below 1024 need a privilege`, {
-        cause: error,
-      });
-    }
-    throw new ListenError(`the ${name} listener cannot use ${where}: ${message}`, { cause: error });
+    throw listenErrorOf(name, address, error);
   }
+}
+
+/** What the system says of an address, in words. */
+export function listenErrorOf(name: string, address: ListenAddress, cause: unknown): ListenError {
+  const { code, message } = cause as NodeJS.ErrnoException;
+  const where = `${address.address}:${address.port}`;
+  const what =
+    code === 'EADDRINUSE'
+      ? `cannot use ${where}: another program listens there`
+      : code === 'EACCES'
+        ? `may not use ${where}: ports below 1024 need a privilege`
+        : `cannot use ${where}: ${message}`;
+  return new ListenError(`the ${name} listener ${what}`, { cause });
 }
 
 function delay(ms: number): Promise<void> {

@@ -1,5 +1,7 @@
+import { availableParallelism } from 'node:os';
 import { parseArgs } from 'node:util';
 import { App, ConfigurationError, ListenError, type Addresses } from './app.ts';
+import { defaults } from './config/defaults.ts';
 import { createFileSource } from './config/file-source.ts';
 import type { CommandIo } from './command-io.ts';
 import { createManifestSource } from './ingress/manifest-source.ts';
@@ -10,6 +12,8 @@ import {
   readManifestFlags,
 } from './ingress/serve-options.ts';
 import type { Source } from './config/source.ts';
+import { createObservability } from './observe/observe.ts';
+import { Supervisor } from './supervise/supervisor.ts';
 
 const usage = `mtls-ingress serve --config FILE
 mtls-ingress serve --manifests PATH [--allow-cross-namespace-secrets] [--resolve NS/SERVICE=HOST:PORT] …
@@ -48,7 +52,7 @@ export async function runServe(args: readonly string[], io: CommandIo): Promise<
     io.stderr.write(`mtls-ingress serve: ${source}\n\n${usage}`);
     return 2;
   }
-  const app = new App(source);
+  const app = await createApp(source);
   try {
     return await serveUntilStopped(app, () => {
       if (values['no-watch'] !== true) app.watch();
@@ -74,6 +78,30 @@ function sourceOf(values: ManifestFlags & { readonly config?: string }): Source 
   return 'fault' in options ? options.fault : createManifestSource(manifests!, options);
 }
 
+/** What serves a configuration: one process, or a supervisor of several. */
+export interface Servable extends Pick<App, 'start' | 'reload' | 'drain'> {
+  /** Takes along whatever would outlive this process. */
+  kill?(): void;
+}
+
+/** Reads how many worker processes there are to be. What is wrong with the configuration shows when it is started. */
+async function createApp(source: Source): Promise<App | Supervisor> {
+  const loaded = await source.load();
+  const wanted = (loaded.ok ? loaded.config.workers : undefined) ?? defaults.workers;
+  const workers = wanted === 'auto' ? availableParallelism() : wanted;
+  // The first load is not repeated.
+  let first: typeof loaded | null = loaded;
+  const primed: Source = {
+    load: () => {
+      const taken = first;
+      first = null;
+      return taken === null ? source.load() : Promise.resolve(taken);
+    },
+    watch: (onChange) => source.watch(onChange),
+  };
+  return workers === 1 ? new App(primed) : new Supervisor(primed, workers, createObservability());
+}
+
 /**
  * Starts the program and serves until a signal ends it; gives the exit code. A second signal exits at once.
  * Signals are listened for before anything says that the program is up: whoever waits for that may send one.
@@ -81,7 +109,7 @@ function sourceOf(values: ManifestFlags & { readonly config?: string }): Source 
  * @throws ConfigurationError, ListenError
  */
 export async function serveUntilStopped(
-  app: App,
+  app: Servable,
   onStarted: (addresses: Addresses) => void,
 ): Promise<number> {
   let started = false;
@@ -104,7 +132,10 @@ export async function serveUntilStopped(
     onStarted(addresses);
     await first.promise;
     const code = await Promise.race([app.drain().then(() => 0), second.promise]);
-    if (code !== 0) process.exit(code);
+    if (code !== 0) {
+      app.kill?.();
+      process.exit(code);
+    }
     return code;
   } finally {
     process.off('SIGHUP', onHangup);

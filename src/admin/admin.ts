@@ -66,8 +66,8 @@ export class Admin {
   }
 
   /** Port 0: one that is free. Rejects with the system's error (EADDRINUSE, EACCES …). */
-  async listen(address: string, port: number): Promise<AddressInfo> {
-    const bound = await listenOn(this.#server, { address, port });
+  async listen(address: string, port: number, reusePort = false): Promise<AddressInfo> {
+    const bound = await listenOn(this.#server, { address, port, reusePort });
     this.#loopback = isLoopback(bound.address);
     return bound;
   }

@@ -36,6 +36,11 @@ const ConfigSchema = Type.Object(
       Type.Object({ delay: Type.Optional(Duration), grace: Type.Optional(Duration) }, strict),
     ),
     accessLog: Type.Optional(Type.Boolean()),
+    workers: Type.Optional(
+      Type.Union([Type.Literal('auto'), Type.Integer({ minimum: 1, maximum: 256 })], {
+        description: 'Worker processes behind one set of ports. auto: one for each core. Default 1.',
+      }),
+    ),
   },
   strict,
 );

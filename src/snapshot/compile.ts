@@ -74,6 +74,7 @@ function snapshotOf(context: CompileContext, config: Config, material: Material)
       graceMs: duration(config.shutdown?.grace, defaults.shutdown.graceMs),
     }),
     accessLog: config.accessLog ?? defaults.accessLog,
+    workers: config.workers ?? defaults.workers,
   });
 }
 

@@ -1,6 +1,19 @@
 /** Leaves remembered; an entry takes some 250 bytes. */
 const defaultLimit = 16_384;
 
+/** A proof as plain data. */
+export interface SharedProof {
+  /** Milliseconds since 1970. */
+  readonly validUntil: number;
+}
+
+/** Proofs that several processes have in common. */
+export interface ProofShare {
+  tell(key: string, proof: SharedProof): void;
+  /** What another process proved; null: nothing is known, or not in time. Never rejects. */
+  ask(key: string): Promise<SharedProof | null>;
+}
+
 /**
  * Remembers which certificates were proven under which trust store, and until when: a resumed session shows no
  * chain, and following one costs more than all else that is done with a handshake. Bounded: the entry that was
@@ -8,10 +21,12 @@ const defaultLimit = 16_384;
  */
 export class ProofMemory {
   readonly #limit: number;
+  readonly #share: ProofShare | null;
   readonly #entries = new Map<string, number>();
 
-  constructor(limit: number = defaultLimit) {
+  constructor(limit: number = defaultLimit, share: ProofShare | null = null) {
     this.#limit = limit;
+    this.#share = share;
   }
 
   get size(): number {
@@ -24,7 +39,23 @@ export class ProofMemory {
    * @param validUntil Milliseconds since 1970: `ChainProof.validUntil`.
    */
   remember(trustKey: string, fingerprint: string, validUntil: number): void {
+    this.#keep(`${trustKey} ${fingerprint}`, validUntil);
+    this.#share?.tell(`${trustKey} ${fingerprint}`, { validUntil });
+  }
+
+  /**
+   * Asks the other processes for a proof that is not here, if there are any; null: there is nothing to ask. Resolves
+   * when it is here, or no hope is left. Never rejects.
+   */
+  fetch(trustKey: string, fingerprint: string): Promise<void> | null {
     const key = `${trustKey} ${fingerprint}`;
+    if (this.#share === null || this.#entries.has(key)) return null;
+    return this.#share.ask(key).then((proof) => {
+      if (proof !== null && !this.#entries.has(key)) this.#keep(key, proof.validUntil);
+    });
+  }
+
+  #keep(key: string, validUntil: number): void {
     this.#entries.delete(key);
     if (this.#entries.size >= this.#limit) {
       for (const oldest of this.#entries.keys()) {

@@ -66,11 +66,12 @@ export async function serve(
   config: string,
   files: Readonly<Record<string, string>>,
   nodeFlags: readonly string[] = [],
+  where: string = listeners,
 ): Promise<Program> {
   const dir = t.testdir({});
   for (const [name, text] of Object.entries(files)) writeFileSync(join(dir, name), text, { mode: 0o600 });
   const file = join(dir, 'config.yaml');
-  writeFileSync(file, `${listeners}${config}`);
+  writeFileSync(file, `${where}${config}`);
   const child = spawn(...cleanNode(...nodeFlags, bin, 'serve', '--config', file), {
     stdio: ['ignore', 'pipe', 'inherit'],
   });
