@@ -38,9 +38,6 @@ export interface TlsListenerDeps {
 type FinishedHandshake =
   Parameters<HandshakeHandlers['secure']> extends [unknown, ...infer Rest] ? Rest : never;
 
-type FinishedHandshake =
-  Parameters<HandshakeHandlers['secure']> extends [unknown, ...infer Rest] ? Rest : never;
-
 /** Fatal alerts, each a whole record (RFC 8446 §6, RFC 6066 §3 for unrecognized_name). */
 const alerts = {
   decodeError: Buffer.from([21, 3, 3, 0, 2, 2, 50]),
@@ -60,7 +57,6 @@ export class TlsListener {
   constructor(deps: TlsListenerDeps) {
     this.#deps = deps;
     this.#now = deps.now ?? Date.now;
-    this.#proofs = new ProofMemory(undefined, deps.proofs);
     this.#proofs = new ProofMemory(undefined, deps.proofs);
     this.#hosts = new HostServers(
       {
@@ -198,23 +194,6 @@ export class TlsListener {
     const { host } = pending;
     if (!serverNameHolds(socket, pending.serverName)) {
       pending.reject('protocol', 'the server name changed during the handshake');
-      socket.destroy();
-      return;
-    }
-    const { key } = host.clientAuth;
-    const certificate = socket.isSessionReused() ? socket.getPeerX509Certificate() : undefined;
-    // What another process proved. Its client's next bytes wait in the socket.
-    const fetched =
-      key === null || certificate === undefined
-        ? null
-        : this.#proofs.fetch(key, certificate.fingerprint256.replaceAll(':', '').toLowerCase());
-    if (fetched === null) this.#judge(socket, pending, trust, renewTickets);
-    else void fetched.then(() => this.#judge(socket, pending, trust, renewTickets));
-  }
-
-  #judge(socket: TLSSocket, pending: PendingHandshake, ...[trust, renewTickets]: FinishedHandshake): void {
-    const { host } = pending;
-    if (host === null || pending.settled || socket.destroyed) {
       socket.destroy();
       return;
     }
