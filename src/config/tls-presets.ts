@@ -1,6 +1,7 @@
 /**
- * Mozilla's Server Side TLS, version 5.7, by OpenSSL's names. Its DHE suites are left out: they would need
- * parameters of their own, and every client that has them has ECDHE as well.
+ * Mozilla's Server Side TLS, version 5.8 (the last of github.com/mozilla/ssl-config-generator), by OpenSSL's names:
+ * the lists of 5.7 without its DHE suites, which would need parameters of their own. What 5.8 says of groups,
+ * X25519MLKEM768 beside X25519, P-256 and P-384, is in tls/crypto-settings.ts.
  */
 const modern: readonly string[] = [
   'TLS_AES_128_GCM_SHA256',
