@@ -4,6 +4,7 @@ import type { Decision } from '../../snapshot/decision.ts';
 import type { RequestHead } from '../../snapshot/request-head.ts';
 import type { Snapshot } from '../../snapshot/snapshot.ts';
 import type { Upstreams } from '../upstream/upstreams.ts';
+import type { OpenTunnels } from './open-tunnels.ts';
 
 /** `src/snapshot/decide.ts`, or what stands in for it in a test. */
 export type Decide = (snapshot: Snapshot, connection: Connection, head: RequestHead, now: number) => Decision;
@@ -17,6 +18,7 @@ export interface Lane {
   readonly decide: Decide;
   readonly upstreams: LaneUpstreams;
   readonly observer: Observer;
+  readonly tunnels: OpenTunnels;
   /** Milliseconds since 1970. */
   readonly now: () => number;
   /** From now on every response closes its connection. */

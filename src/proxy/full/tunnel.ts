@@ -84,7 +84,7 @@ export async function openTunnel(
     socket.write(formatHead(101, headers));
     if (upstreamHead.length > 0) socket.write(upstreamHead);
     if (head.length > 0) tunnel.socket.write(head);
-    join(exchange, decision.route.timeouts.readMs, tunnel, {
+    join(lane, exchange, decision.route.timeouts.readMs, tunnel, {
       received: head.length,
       sent: upstreamHead.length,
     });
@@ -170,6 +170,7 @@ function passOn(exchange: Exchange, answer: IncomingMessage, tunnel: Tunnel): vo
  * proxy_read_timeout).
  */
 function join(
+  lane: Lane,
   exchange: Exchange,
   idleMs: number,
   tunnel: Tunnel,
@@ -178,6 +179,7 @@ function join(
   const client = exchange.downstream.socket;
   const upstream = tunnel.socket;
   let detail: string | null = null;
+  let forget = (): void => {};
   upstream.allowHalfOpen = true;
   const timer = setTimeout(() => {
     detail = `no byte in either direction for ${idleMs} ms`;
@@ -197,11 +199,25 @@ function join(
   });
   client.on('close', () => {
     clearTimeout(timer);
+    forget();
     tunnel.release();
     exchange.finishTunnel(bytes.received, bytes.sent, detail);
   });
   client.pipe(upstream);
   upstream.pipe(client);
+  const { head } = exchange.judgement;
+  if (head === null) {
+    client.destroy();
+    return;
+  }
+  forget = lane.tunnels.add({
+    connection: exchange.downstream.connection,
+    head,
+    end: (why) => {
+      detail = why;
+      client.destroy();
+    },
+  });
 }
 
 /**
