@@ -8,7 +8,7 @@ import { FullLane } from './proxy/full-lane.ts';
 import { answerPlainHttp } from './proxy/plain-http.ts';
 import { createRedirectListener } from './proxy/redirect-listener.ts';
 import { Upstreams } from './proxy/upstream/upstreams.ts';
-import { compile } from './snapshot/compile.ts';
+import { compile, CompileMemory } from './snapshot/compile.ts';
 import type { Connection } from './snapshot/connection.ts';
 import { decide } from './snapshot/decide.ts';
 import type { ListenAddress, Snapshot } from './snapshot/snapshot.ts';
@@ -60,6 +60,7 @@ export class App {
   readonly #admin: Admin;
   readonly #worker: WorkerParts | null;
   readonly #connections = new WeakMap<Duplex, Connection>();
+  readonly #memory = new CompileMemory();
   #watch: { close(): void } | null = null;
   #snapshot: Snapshot | null = null;
   #state: 'starting' | 'serving' | 'draining' | 'stopped' = 'starting';
@@ -221,7 +222,7 @@ export class App {
 
   /** @throws ConfigurationError */
   async #load(): Promise<Snapshot> {
-    const snapshot = checkedSnapshot(await this.#source.load(), this.#observability);
+    const snapshot = checkedSnapshot(await this.#source.load(), this.#observability, this.#memory);
     return this.#worker === null ? snapshot : this.#worker.share(snapshot);
   }
 
@@ -237,6 +238,7 @@ export class App {
     commitTls();
     this.#upstreams.update(snapshot.upstreams);
     this.#snapshot = snapshot;
+    this.#lane.reviewTunnels();
     this.#observability.describe(snapshot);
     // Of worker processes the supervisor reports it, once.
     if (this.#worker !== null) return;
@@ -279,10 +281,14 @@ export function describeHosts(snapshot: Snapshot): unknown {
  * The snapshot of what a source gave; its warnings are logged.
  * @throws ConfigurationError
  */
-export function checkedSnapshot(loaded: Loaded | Unloadable, { log }: Pick<Observability, 'log'>): Snapshot {
+export function checkedSnapshot(
+  loaded: Loaded | Unloadable,
+  { log }: Pick<Observability, 'log'>,
+  memory: CompileMemory = new CompileMemory(),
+): Snapshot {
   if (!loaded.ok) throw new ConfigurationError(loaded.problems);
   for (const warning of loaded.warnings) log.program('warn', warning);
-  const compiled = compile(loaded.config, loaded.material);
+  const compiled = compile(loaded.config, loaded.material, memory);
   if (!compiled.ok) throw new ConfigurationError(compiled.problems.map((problem) => loaded.place(problem)));
   return compiled.snapshot;
 }

@@ -1,14 +1,16 @@
 import { defaults } from '../config/defaults.ts';
 import { pointer } from '../config/problem.ts';
-import type { Config } from '../config/schema.ts';
+import type { Config, HostConfig } from '../config/schema.ts';
 import { tlsPresets } from '../config/tls-presets.ts';
 import { identityHeaderNamesOf } from '../proxy/headers/names.ts';
 import { CompileContext, digest, type CompileProblem, type Material } from './compile/context.ts';
+import { compileRanges } from './compile/access.ts';
 import { compileDefaultHost } from './compile/default-host.ts';
 import { duration } from './compile/duration.ts';
 import { compileHost } from './compile/host.ts';
 import { compileLimits } from './compile/limits.ts';
 import { compileListeners } from './compile/listeners.ts';
+import { PartMemory } from './compile/memory.ts';
 import { compileUpstream } from './compile/upstream.ts';
 import { createHostTable } from './host-table.ts';
 import type { Host, Snapshot, Upstream } from './snapshot.ts';
@@ -20,26 +22,67 @@ export type CompileResult =
   | { readonly ok: false; readonly problems: readonly CompileProblem[] };
 
 /**
- * Turns a configuration and its files into a frozen Snapshot. Pure. Whatever the loader has checked already
+ * What one compilation leaves for the next of the same source. Without it everything is compiled anew; the snapshot is
+ * the same either way.
+ */
+export class CompileMemory {
+  readonly hosts = new PartMemory<Host>();
+  readonly upstreams = new PartMemory<Upstream>();
+}
+
+/**
+ * Turns a configuration and its files into a frozen Snapshot. Pure but for the memory. Whatever the loader has checked already
  * is checked here again where leaving it out would open something: a snapshot exists only if every host that
  * wants client certificates has a trust store, and every policy compiled (rule 1).
  */
-export function compile(config: Config, material: Material): CompileResult {
+export function compile(
+  config: Config,
+  material: Material,
+  memory: CompileMemory = new CompileMemory(),
+): CompileResult {
   const context = new CompileContext(material);
-  const snapshot = snapshotOf(context, config, material);
+  memory.hosts.begin();
+  memory.upstreams.begin();
+  const snapshot = snapshotOf(context, config, material, memory);
+  if (context.problems.length === 0) {
+    memory.hosts.commit();
+    memory.upstreams.commit();
+  }
   return context.problems.length === 0
     ? { ok: true, snapshot }
     : { ok: false, problems: Object.freeze(context.problems) };
 }
 
-function snapshotOf(context: CompileContext, config: Config, material: Material): Snapshot {
+function snapshotOf(
+  context: CompileContext,
+  config: Config,
+  material: Material,
+  memory: CompileMemory,
+): Snapshot {
   const upstreams = new Map<string, Upstream>();
+  const digests: string[] = [];
   for (const [name, upstream] of Object.entries(config.upstreams)) {
-    upstreams.set(name, compileUpstream(context, name, upstream, pointer('upstreams', name)));
+    const compiled = memory.upstreams.part(context, material, {
+      name,
+      config: upstream,
+      links: '',
+      digest: digestOf,
+      make: () => compileUpstream(context, name, upstream, pointer('upstreams', name)),
+    });
+    upstreams.set(name, compiled.part);
+    digests.push(name, compiled.digest);
   }
-  const hosts = config.hosts.map((host, index) =>
-    compileHost(context, host, upstreams, pointer('hosts', index)),
-  );
+  const hosts = config.hosts.map((host, index) => {
+    const compiled = memory.hosts.part(context, material, {
+      name: host.names[0] ?? '',
+      config: host,
+      links: missingUpstreams(host, upstreams),
+      digest: digestOf,
+      make: () => compileHost(context, host, upstreams, pointer('hosts', index)),
+    });
+    digests.push(compiled.digest);
+    return compiled.part;
+  });
   const names = new Set<string>();
   for (const [index, host] of hosts.entries()) {
     for (const name of host.names) {
@@ -51,7 +94,7 @@ function snapshotOf(context: CompileContext, config: Config, material: Material)
   const preset = config.tls?.preset ?? defaults.tlsPreset;
   const defaultHost = compileDefaultHost(context, config.tls?.defaultHost, hosts);
   return Object.freeze({
-    version: digest(JSON.stringify(config), ...[...material].flat()),
+    version: digest(JSON.stringify({ ...config, hosts: [], upstreams: {} }), ...digests),
     listeners: compileListeners(config),
     minVersion: config.tls?.minVersion ?? tlsPresets[preset].minVersion,
     sessionTickets: config.tls?.sessionTickets ?? defaults.sessionTickets,
@@ -63,6 +106,13 @@ function snapshotOf(context: CompileContext, config: Config, material: Material)
     }),
     upstreams,
     identityHeaderNames: identityHeaderNames(hosts),
+    forwarded: Object.freeze({
+      trust:
+        config.forwarded === undefined
+          ? null
+          : compileRanges(context, config.forwarded.trust, '/forwarded/trust'),
+      append: config.forwarded?.append ?? false,
+    }),
     limits: compileLimits(config),
     crypto: Object.freeze({
       ciphers: Object.freeze([...(config.tls?.ciphers ?? tlsPresets[preset].ciphers)]),
@@ -76,6 +126,18 @@ function snapshotOf(context: CompileContext, config: Config, material: Material)
     accessLog: config.accessLog ?? defaults.accessLog,
     workers: config.workers ?? defaults.workers,
   });
+}
+
+function digestOf(text: string, links: string, files: ReadonlyMap<string, string>): string {
+  return digest(text, links, ...[...files].flat());
+}
+
+/** Of the upstreams a host can depend only on whether they are there. */
+function missingUpstreams(host: HostConfig, upstreams: ReadonlyMap<string, Upstream>): string {
+  return host.routes
+    .map(({ upstream }) => upstream ?? '')
+    .filter((name) => !upstreams.has(name))
+    .join(' ');
 }
 
 /** Rule 4: the names of all dialects, and of every template anywhere in the configuration. */

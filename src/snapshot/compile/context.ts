@@ -13,6 +13,7 @@ export interface CompileProblem {
 export class CompileContext {
   readonly problems: CompileProblem[] = [];
   readonly #material: Material;
+  #read = new Map<string, string>();
 
   constructor(material: Material) {
     this.#material = material;
@@ -25,7 +26,18 @@ export class CompileContext {
       this.problem(path, `${name} is ${content === undefined ? 'not there' : 'empty'}`);
       return '';
     }
+    this.#read.set(name, content);
     return content;
+  }
+
+  /** From now on the files that are read belong to one part. */
+  beginFiles(): void {
+    this.#read = new Map();
+  }
+
+  /** The files read since `beginFiles`. */
+  endFiles(): ReadonlyMap<string, string> {
+    return this.#read;
   }
 
   problem(path: string, message: string): void {
