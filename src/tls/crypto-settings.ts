@@ -44,6 +44,15 @@ const defaultGroups: readonly string[] = ['X25519MLKEM768', 'X25519', 'P-256', '
  * @throws Error for a name that OpenSSL does not know: none is left out in silence.
  */
 export function cryptoOptions(settings: CryptoSettings): SecureContextOptions {
+  let options = made.get(settings);
+  if (options === undefined) made.set(settings, (options = makeOptions(settings)));
+  return options;
+}
+
+/** Settings are frozen, thousands of hosts have the same, and to ask OpenSSL about each name takes milliseconds. */
+const made = new WeakMap<CryptoSettings, SecureContextOptions>();
+
+function makeOptions(settings: CryptoSettings): SecureContextOptions {
   const result: SecureContextOptions = {};
   for (const kind of ['ciphers', 'groups', 'signatureAlgorithms'] as const) {
     const names = settings[kind] ?? (kind === 'groups' ? defaultGroups : null);
