@@ -19,7 +19,7 @@ export function carryOut(
   path: NormalPath,
 ): Decision {
   const { answer, rewrite } = route;
-  const admission = admit(route.access, head.clientAddress ?? connection.remoteAddress);
+  const admission = admit(route.access, head.told?.address ?? connection.remoteAddress);
   if (admission === 'refuse') {
     return respond('address_denied', host, route, 'the address is not among those the route allows');
   }
@@ -33,7 +33,7 @@ export function carryOut(
   });
   if (answer === null && rewrite === null) return forward(path.path + head.query);
   const facts: TargetFacts = {
-    scheme: connection.listener,
+    scheme: head.told?.scheme ?? connection.listener,
     host: head.host,
     authority: head.authority,
     path: path.path,

@@ -9,6 +9,15 @@ export interface RequestHead {
   readonly host: string;
   /** The Host header as sent, for `X-Forwarded-Host` and the upstream. */
   readonly authority: string;
-  /** The client's address where a trusted proxy in front told it; absent: the connection's own. */
-  readonly clientAddress?: string;
+  /** What a trusted proxy in front says; absent where none does. */
+  readonly told?: Told;
+}
+
+/** What a trusted proxy in front says of the client's request to it. Null where it says nothing that can be read. */
+export interface Told {
+  readonly address: string;
+  readonly scheme: 'https' | 'http' | null;
+  /** Host and perhaps port, as written. */
+  readonly host: string | null;
+  readonly port: string | null;
 }

@@ -217,7 +217,7 @@ export class Exchange {
 
   /** Where the request comes from, as a trusted proxy in front tells it. */
   get clientAddress(): string {
-    return this.judgement.head?.clientAddress ?? this.downstream.connection.remoteAddress;
+    return this.judgement.head?.told?.address ?? this.downstream.connection.remoteAddress;
   }
 
   /** The tunnel stands: the response is out of our hands. `finishTunnel` ends the exchange. */

@@ -38,11 +38,11 @@ export function outboundHeaders(exchange: Exchange, decision: Forward): string[]
     rawHeaders: exchange.request.rawHeaders,
     head,
     connection,
-    host: decision.host,
     route: decision.route,
     snapshotIdentityHeaderNames: snapshot.identityHeaderNames,
     requestId,
     scheme: connection.listener,
+    appendForwardedFor: snapshot.forwarded.append,
   });
 }
 

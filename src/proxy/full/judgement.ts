@@ -8,6 +8,7 @@ import type { RequestHead } from '../../snapshot/request-head.ts';
 import type { Snapshot } from '../../snapshot/snapshot.ts';
 import { valuesOf } from '../headers/field.ts';
 import { chooseRequestId, clientRequestId } from '../headers/request-id.ts';
+import { readTold } from '../headers/told.ts';
 import { readRequestHead, type Framing } from '../request-head.ts';
 import type { Lane } from './lane.ts';
 
@@ -53,8 +54,10 @@ export function judge(
     if (!read.ok) return refuse(read.reason, read.detail);
     const expectation = unknownExpectation(request);
     if (expectation !== null) return refuse('bad_expectation', expectation);
-    const decision = lane.decide(snapshot, connection, read.head, lane.now());
-    return { snapshot, requestId, head: read.head, framing: read.framing, decision };
+    const told = readTold(request.rawHeaders, connection.remoteAddress, snapshot.forwarded.trust);
+    const head = told === null ? read.head : { ...read.head, told };
+    const decision = lane.decide(snapshot, connection, head, lane.now());
+    return { snapshot, requestId, head, framing: read.framing, decision };
   } catch (error) {
     return refuse('internal', error instanceof Error ? (error.stack ?? error.message) : String(error));
   }

@@ -27,33 +27,34 @@ export interface ForwardedInput {
   readonly connection: Connection;
   readonly requestId: string;
   readonly scheme: 'https' | 'http';
+  /** `Snapshot.forwarded.append`. */
+  readonly appendForwardedFor: boolean;
 }
 
 /**
- * What ingress-nginx tells an upstream about the request, with `use-forwarded-headers` off (nginx.tmpl, and
- * lua_ingress.lua for port and scheme): the client's own X-Forwarded-* are not believed but replaced, and kept
- * under X-Original-Forwarded-*. As there, X-Forwarded-Port is 443 for https whatever port the listener has:
- * in front of it stands a Service or load balancer.
+ * What ingress-nginx tells an upstream about the request (nginx.tmpl, and lua_ingress.lua for port and scheme). The
+ * client's own X-Forwarded-* are not believed but replaced, and kept under X-Original-Forwarded-*; what a trusted proxy
+ * in front says is passed on (`use-forwarded-headers`). As there, X-Forwarded-Port is 443 for https whatever port the
+ * listener has: in front of it stands a Service or load balancer.
  */
-export function forwardedHeaders({
-  rawHeaders,
-  head,
-  connection,
-  requestId,
-  scheme,
-}: ForwardedInput): string[] {
-  const address = connection.remoteAddress;
+export function forwardedHeaders(input: ForwardedInput): string[] {
+  const { rawHeaders, head, connection, requestId } = input;
+  const { told } = head;
+  const address = told?.address ?? connection.remoteAddress;
+  const scheme = told?.scheme ?? input.scheme;
+  const original = valuesOf(rawHeaders, 'x-forwarded-for').join(', ');
+  const appends = told !== undefined && input.appendForwardedFor && original !== '';
   const headers = [
     'X-Request-ID',
     requestId,
     'X-Real-IP',
     address,
     'X-Forwarded-For',
-    address,
+    appends ? `${original}, ${connection.remoteAddress}` : address,
     'X-Forwarded-Host',
-    head.authority,
+    told?.host ?? head.authority,
     'X-Forwarded-Port',
-    scheme === 'https' ? '443' : String(connection.localPort),
+    told?.port ?? (scheme === 'https' ? '443' : String(connection.localPort)),
     'X-Forwarded-Proto',
     scheme,
     'X-Forwarded-Scheme',
@@ -61,7 +62,6 @@ export function forwardedHeaders({
     'X-Scheme',
     scheme,
   ];
-  const original = valuesOf(rawHeaders, 'x-forwarded-for').join(', ');
   if (original !== '') headers.push('X-Original-Forwarded-For', original);
   const originalHost = valuesOf(rawHeaders, 'x-forwarded-host').join(', ');
   if (originalHost !== '') headers.push('X-Original-Forwarded-Host', originalHost);
