@@ -7,6 +7,7 @@ import { createObservability, type Observability } from './observe/observe.ts';
 import { FullLane } from './proxy/full-lane.ts';
 import { answerPlainHttp } from './proxy/plain-http.ts';
 import { createRedirectListener } from './proxy/redirect-listener.ts';
+import { quietTurn } from './quiet-turn.ts';
 import { Upstreams } from './proxy/upstream/upstreams.ts';
 import { compile, CompileMemory } from './snapshot/compile.ts';
 import type { Connection } from './snapshot/connection.ts';
@@ -17,6 +18,9 @@ import { TlsListener } from './tls/listener.ts';
 import { TlsMaterialError } from './tls/host-servers.ts';
 import type { ProofShare } from './tls/proof-memory.ts';
 import type { TicketKeys } from './tls/ticket-keys.ts';
+
+/** Milliseconds that a drain waits for a moment in which no connection comes. */
+const quietMs = 1000;
 
 /** The configuration cannot be served; `problems` say why, a line each. */
 export class ConfigurationError extends Error {
@@ -193,6 +197,7 @@ export class App {
     if (this.snapshot.listeners.reusePort) void this.#admin.close();
     log.program('info', 'draining', { connections: this.#openConnections, delayMs, graceMs });
     await delay(delayMs);
+    await quietTurn(quietMs);
     const stopped = Promise.all([this.#https.stop(), this.#http.stop()]).then(() => true);
     this.#lane.drain();
     const clean = await Promise.race([stopped, delay(graceMs).then(() => false)]);

@@ -1,77 +1,13 @@
+import { spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { TLSSocket } from 'node:tls';
 import t from 'tap';
-import { openTls, request } from '../support/client.ts';
-import { createAuthority } from '../support/pki.ts';
 import { startBackend } from '../support/proxy.ts';
 import { needs } from '../support/program.ts';
-import { listeners, type Program, serve } from '../support/serve.ts';
+import { listeners, serve } from '../support/serve.ts';
 import { visit } from '../support/session.ts';
-import { spawnSync } from 'node:child_process';
-
-const root = await createAuthority({ cn: 'Root A' });
-const other = await createAuthority({ cn: 'Root B' });
-const client = await root.issue({ ou: 'ITOps', cn: 'a' });
-const server = await root.issue({ cn: 'server', hosts: ['a.test'], usage: 'server' });
-const files = {
-  'root.pem': root.cert,
-  'other.pem': other.cert,
-  'server.pem': server.bundle,
-  'server.key': server.key,
-};
-const config = (endpoint: string, more = '', ca = 'root.pem'): string => `
-workers: 2
-hosts:
-  - names: [a.test]
-    certificate: { cert: server.pem, key: server.key }
-    clientAuth: { mode: require, ca: ${ca} }
-    routes: [{ path: /, upstream: backend }]
-upstreams: { backend: { endpoints: ['${endpoint}'] } }
-${more}`;
-
-interface Status {
-  readonly configuration: string;
-  readonly connections: number;
-  readonly workers: readonly { readonly worker: number; readonly pid: number | null }[];
-}
-
-const admin = async (program: Program, path: string): Promise<string> =>
-  (await fetch(`http://127.0.0.1:${program.adminPort}${path}`)).text();
-const status = async (program: Program): Promise<Status> =>
-  JSON.parse(await admin(program, '/status')) as Status;
-const metric = async (program: Program, name: string): Promise<number> => {
-  const page = await admin(program, '/metrics');
-  const values = [...page.matchAll(new RegExp(`^${name}(?:\\{[^}]*\\})? (\\S+)$`, 'gm'))];
-  return values.reduce((sum, [, value]) => sum + Number(value), 0);
-};
-const at = (program: Program) => ({ port: program.httpsPort, serverName: 'a.test', certificate: client });
-const get = (program: Program) => request({ ...at(program), host: 'a.test' });
-
-/** A kept connection that has had its answer, and the worker that serves it: the log says which. */
-async function keep(program: Program): Promise<{ socket: TLSSocket; worker: number }> {
-  const socket = await openTls(at(program));
-  socket.on('error', () => {});
-  await ask(socket);
-  const line = await program.line(
-    (one) => (one['connection'] as { remote_port?: number } | undefined)?.remote_port === socket.localPort,
-  );
-  return { socket, worker: line['worker'] as number };
-}
-
-async function ask(socket: TLSSocket): Promise<void> {
-  socket.write('GET / HTTP/1.1\r\nHost: a.test\r\n\r\n');
-  await once(socket, 'data');
-}
-
-/** Kept connections, at least one at each worker. */
-async function keepBoth(program: Program): Promise<{ socket: TLSSocket; worker: number }[]> {
-  const kept = [];
-  do kept.push(await keep(program));
-  while (new Set(kept.map(({ worker }) => worker)).size < 2);
-  return kept;
-}
+import { admin, ask, at, config, files, get, goneBy, keepBoth, metric, status } from '../support/workers.ts';
 
 for (const version of ['TLSv1.2', 'TLSv1.3'] as const) {
   await t.test(
@@ -95,7 +31,7 @@ for (const version of ['TLSv1.2', 'TLSv1.3'] as const) {
         t.match(second, { status: 200, resumed: true });
         const resumed = await program.line((line) => line['kind'] === 'request');
         t.match(backend.seen.at(-1)?.headers['ssl-client-subject-dn'], 'CN=a,OU=ITOps');
-        seen.add(`${began['worker']} ${resumed['worker']}`);
+        seen.add(JSON.stringify([began['worker'], resumed['worker']]));
       }
       t.equal(await metric(program, 'mtls_sessions_resumed_total'), rounds);
     },
@@ -235,15 +171,3 @@ await t.test('a configuration that cannot be served, or a port that is taken, ex
     /the program ended/,
   );
 });
-
-/** Resolves when there is no such process. The test's own time limit is what ends a wait in vain. */
-async function goneBy(pid: number): Promise<void> {
-  for (;;) {
-    try {
-      process.kill(pid, 0);
-    } catch {
-      return;
-    }
-    await new Promise(setImmediate);
-  }
-}
