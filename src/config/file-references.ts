@@ -30,6 +30,7 @@ export function fileReferences(config: Config): FileReference[] {
       else add(place, 'users', users);
     }
   }
+  add('/denyList', 'denyList', config.denyList);
   for (const [name, { tls }] of Object.entries(config.upstreams)) {
     const path = pointer('upstreams', name, 'tls');
     add(`${path}/ca`, 'ca', tls?.ca);

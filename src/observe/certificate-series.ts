@@ -18,6 +18,10 @@ export const maxHostsInDetail = 100;
 /** Dates of the certificates, CAs and CRLs that a snapshot holds. */
 export class CertificateSeries {
   readonly #families: Families;
+  /** Facts of what hosts of the last snapshot had; a host that is unchanged is the same object in the next. */
+  readonly #leaves = new WeakMap<Host['certificate'], CertificateFacts | null>();
+  #stores: ReadonlyMap<string, readonly CertificateFacts[]> = new Map();
+  #lists: ReadonlyMap<string, readonly CrlFacts[]> = new Map();
   readonly #ages: { readonly series: NumberSeries; readonly thisUpdate: number }[] = [];
 
   constructor(families: Families) {
@@ -39,20 +43,33 @@ export class CertificateSeries {
     const lists = new Map<string, readonly CrlFacts[]>();
     const detail = snapshot.hosts.all.length <= maxHostsInDetail;
     for (const host of snapshot.hosts.all) {
-      const [leaf] = readCertificates(host.certificate.cert);
-      if (leaf !== undefined) {
+      const leaf = this.#leaf(host);
+      if (leaf !== null) {
         families.serverCertificateNotAfter.series({ host: host.id }).value = leaf.notAfter / 1000;
       }
-      const { ca, crl, key } = host.clientAuth;
-      if (ca === null || key === null) continue;
-      const cas = remember(stores, key, () => soonest(readCertificates(ca), ({ notAfter }) => notAfter));
-      this.#describeCas(host, cas.slice(0, detail ? maxCaCertificates : 1));
-      if (crl === null) continue;
-      const crls = remember(lists, key, () =>
-        soonest(readCrls(crl, ca), ({ nextUpdate }) => nextUpdate ?? Infinity),
+      const trusts = host.clientAuth.stores;
+      const cas = trusts.flatMap(({ ca, key }) =>
+        remember(stores, this.#stores, key, () => readCertificates(ca)),
       );
-      this.#describeCrls(host, crls.slice(0, detail ? maxCrls : 1));
+      const crls = trusts.flatMap(({ ca, crl, key }) =>
+        crl === null ? [] : remember(lists, this.#lists, key, () => readCrls(crl, ca)),
+      );
+      const soonestCas = soonest(cas, ({ notAfter }) => notAfter);
+      this.#describeCas(host, soonestCas.slice(0, detail ? maxCaCertificates : 1));
+      const soonestCrls = soonest(crls, ({ nextUpdate }) => nextUpdate ?? Infinity);
+      this.#describeCrls(host, soonestCrls.slice(0, detail ? maxCrls : 1));
     }
+    this.#stores = stores;
+    this.#lists = lists;
+  }
+
+  #leaf({ certificate }: Host): CertificateFacts | null {
+    let leaf = this.#leaves.get(certificate);
+    if (leaf === undefined) {
+      leaf = readCertificates(certificate.cert)[0] ?? null;
+      this.#leaves.set(certificate, leaf);
+    }
+    return leaf;
   }
 
   /** The ages of CRLs as of `now`, in milliseconds since 1970. */
@@ -86,8 +103,13 @@ function soonest<Facts>(facts: readonly Facts[], date: (facts: Facts) => number)
   return facts.toSorted((one, two) => date(one) - date(two));
 }
 
-function remember<Value>(cache: Map<string, Value>, key: string, make: () => Value): Value {
+function remember<Value>(
+  cache: Map<string, Value>,
+  before: ReadonlyMap<string, Value>,
+  key: string,
+  make: () => Value,
+): Value {
   let value = cache.get(key);
-  if (value === undefined) cache.set(key, (value = make()));
+  if (value === undefined) cache.set(key, (value = before.get(key) ?? make()));
   return value;
 }

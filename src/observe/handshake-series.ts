@@ -50,17 +50,17 @@ export function addHandshakeBaseline(families: Families, snapshot: Snapshot, hos
   for (const reason of handshakeFailures) add('rejected', reason, 'none');
   if (host === null) return;
   families.sessionsResumed.series({ listener, host: host.id });
-  const { mode } = host.clientAuth;
+  const modes = new Set([host, ...host.routes.all].map(({ clientAuth }) => clientAuth.mode));
   for (const version of snapshot.minVersion === 'TLSv1.3' ? ['TLSv1.3'] : ['TLSv1.2', 'TLSv1.3']) {
     for (const resumed of ['false', 'true']) {
       add('accepted', 'ok', version, resumed);
-      if (mode === 'optional' || mode === 'optional_no_ca')
+      if (modes.has('optional') || modes.has('optional_no_ca'))
         add('accepted', 'no_certificate', version, resumed);
     }
-    if (mode === 'off') continue;
-    if (mode === 'require') add('rejected', 'no_certificate', version);
+    if (modes.size === 1 && modes.has('off')) continue;
+    if (modes.has('require')) add('rejected', 'no_certificate', version);
     for (const reason of verificationReasons) add('rejected', reason, version);
-    if (mode !== 'optional_no_ca') continue;
+    if (!modes.has('optional_no_ca')) continue;
     for (const reason of ['untrusted', 'self_signed'] as const) add('accepted', reason, version);
   }
 }

@@ -1,5 +1,5 @@
 import type { UpstreamRecord } from '../proxy/upstream/outbound.ts';
-import type { Connection } from '../snapshot/connection.ts';
+import { overallVerdict, type Connection } from '../snapshot/connection.ts';
 import type { Identity } from '../tls/identity.ts';
 import type { HandshakeEvent, ReloadEvent, RequestEvent, UpstreamEvent } from './observer.ts';
 import { shorten } from './shorten.ts';
@@ -18,7 +18,7 @@ import { shorten } from './shorten.ts';
  * | `connection.server_name` | request, handshake | SNI [256] |
  * | `connection.tls` | request, handshake | `version`, `cipher`, `resumed`; null without TLS |
  * | `connection.host` | request, handshake | id of the host whose TLS settings the handshake ran under |
- * | `connection.verdict` | request | `status` (`success`, `none`, `failed`), `reason`, `detail` [512] |
+ * | `connection.verdict` | request | `status` (`success`, `none`, `failed`), `reason`, `detail` [512]; of several trust stores the best |
  * | `connection.identity` | request, handshake | null without a certificate. Proven only with the verdict `success`: |
  * | `….subject`, `.issuer` | | RFC 2253 [1024] |
  * | `….serial`, `.fingerprint` | | hex; the fingerprint is SHA-256 over the DER |
@@ -56,7 +56,7 @@ const text = (value: string | null, length: number): string | null =>
 
 /** Fixed for the life of a connection: printed once, and put into the line of each of its requests. */
 export function connectionFields(connection: Connection): Record<string, unknown> {
-  const { verdict } = connection;
+  const verdict = overallVerdict(connection);
   return {
     connection: {
       listener: connection.listener,

@@ -1,10 +1,17 @@
 import { createFileSource } from '../config/file-source.ts';
 import { compile } from '../snapshot/compile.ts';
-import type { Connection } from '../snapshot/connection.ts';
+import {
+  type Connection,
+  type Judged,
+  nothingJudged,
+  overallVerdict,
+  verdictFor,
+} from '../snapshot/connection.ts';
 import { decide } from '../snapshot/decide.ts';
 import { splitAuthority } from '../snapshot/host-name.ts';
+import { normalisePath } from '../snapshot/path.ts';
 import { answers } from '../snapshot/reason.ts';
-import type { Host, Snapshot } from '../snapshot/snapshot.ts';
+import type { Host, Route, Snapshot } from '../snapshot/snapshot.ts';
 import { MalformedCertificate } from '../tls/der.ts';
 import { readIdentity } from '../tls/identity-reader.ts';
 import type { Identity } from '../tls/identity.ts';
@@ -51,19 +58,20 @@ async function loadSnapshot(file: string): Promise<Snapshot> {
 async function judge(
   host: Host,
   chain: readonly Uint8Array[],
-): Promise<{ verdict: Verdict; identity: Identity | null }> {
-  const { mode, ca, crl, verifyDepth } = host.clientAuth;
-  if (mode === 'off' || ca === null) return { verdict: none, identity: null };
-  const verdict = await judgeChain(chain, { ca, crl, verifyDepth });
+): Promise<{ judged: ReadonlyMap<string, Judged>; identity: Identity | null }> {
+  const { stores } = host.clientAuth;
+  if (stores.length === 0) return { judged: nothingJudged, identity: null };
+  const judged = new Map<string, Judged>();
+  for (const trust of stores) {
+    judged.set(trust.key, { verdict: await judgeChain(chain, trust) });
+  }
   try {
-    return { verdict, identity: readIdentity(chain[0]!) };
+    return { judged, identity: readIdentity(chain[0]!) };
   } catch (error) {
     if (!(error instanceof MalformedCertificate)) throw error;
     const detail = `the certificate could not be read: ${error.message}`;
-    return {
-      verdict: { status: 'failed', reason: 'malformed_cert', detail, untrustedOnly: false },
-      identity: null,
-    };
+    const verdict: Verdict = { status: 'failed', reason: 'malformed_cert', detail, untrustedOnly: false };
+    return { judged: new Map(stores.map(({ key }) => [key, { verdict }])), identity: null };
   }
 }
 
@@ -86,9 +94,10 @@ export async function askProxy(question: ProxyQuestion, now = Date.now()): Promi
     return abortedHandshake(none, 'unknown_sni', 'no host has this server name');
   }
   const host = named ?? snapshot.defaultHost;
-  const { verdict, identity } = await judge(host, question.chain);
-  if (host.clientAuth.strict && verdict.status === 'failed') {
-    return abortedHandshake(verdict, verdict.reason, verdict.detail);
+  const { judged, identity } = await judge(host, question.chain);
+  const seen = overallVerdict({ judged });
+  if (host.clientAuth.strict && seen.status === 'failed') {
+    return abortedHandshake(seen, seen.reason, seen.detail);
   }
   const connection: Connection = {
     listener: 'https',
@@ -99,7 +108,7 @@ export async function askProxy(question: ProxyQuestion, now = Date.now()): Promi
     hostId: host.id,
     serverNameMatched: named !== null,
     trustKey: host.clientAuth.key,
-    verdict,
+    judged,
     identity,
     tlsVersion: 'TLSv1.3',
     cipher: null,
@@ -110,10 +119,18 @@ export async function askProxy(question: ProxyQuestion, now = Date.now()): Promi
   const query = mark === -1 ? '' : question.path.slice(mark);
   const head = { method: question.method, path, query, host: name, authority: question.host };
   const decision = decide(snapshot, connection, head, now);
+  const guard = decision.route ?? routeOf(decision.host, path) ?? decision.host;
+  const verdict = guard === null ? seen : verdictFor(connection, guard.clientAuth);
   if (decision.action === 'forward') {
     const detail = `to upstream ${decision.route.upstream}, by route ${decision.route.id}`;
     return { verdict, forwarded: true, status: null, message: null, reason: 'ok', detail };
   }
   const { status, reason, detail } = decision;
   return { verdict, forwarded: false, status, message: answers[reason].message, reason, detail };
+}
+
+/** The route whose way to ask for certificates decided, also where the refusal does not name it. */
+function routeOf(host: Host | null, path: string): Route | null {
+  const normal = normalisePath(path);
+  return host === null || normal === null ? null : host.routes.find(normal.path);
 }

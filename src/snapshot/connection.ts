@@ -1,5 +1,6 @@
 import type { Identity } from '../tls/identity.ts';
-import type { Verdict } from '../tls/verdict.ts';
+import { none, type Verdict } from '../tls/verdict.ts';
+import type { ClientAuth } from './snapshot.ts';
 
 /** What is known of a downstream connection once its handshake is over. Plain data: `decide` takes it. */
 export interface Connection {
@@ -14,9 +15,13 @@ export interface Connection {
   readonly hostId: string | null;
   /** The server name matched that host; false where the default host stood in for an absent or unknown one. */
   readonly serverNameMatched: boolean;
-  /** `ClientAuth.key` that the certificate was verified under; null where none was asked for. */
+  /** `HostClientAuth.key` of the host that the handshake ran for; null where no certificate was asked for. */
   readonly trustKey: string | null;
-  readonly verdict: Verdict;
+  /**
+   * By `Trust.key`: what verification said, against each trust store that the host had at the handshake. A
+   * store that has no entry was not asked, or can no longer be: for its routes this is another host's connection.
+   */
+  readonly judged: ReadonlyMap<string, Judged>;
   /** The certificate's facts: for a verdict `success` proven, for `failed` only claimed. */
   readonly identity: Identity | null;
   /** `TLSv1.3` and the like; null for plain HTTP. */
@@ -24,3 +29,26 @@ export interface Connection {
   readonly cipher: string | null;
   readonly resumed: boolean;
 }
+
+/** What verification against one trust store said of a connection's certificate. */
+export interface Judged {
+  readonly verdict: Verdict;
+}
+
+/** What a connection proves where certificates are asked for in this way. Without verification: `none`. */
+export function verdictFor(connection: Connection, { mode, trust }: ClientAuth): Verdict {
+  if (mode === 'off' || trust === null) return none;
+  return connection.judged.get(trust.key)?.verdict ?? none;
+}
+
+/**
+ * What the log says of a connection as a whole: `success` if one of the trust stores takes the certificate, else
+ * what the first said. Nothing is decided by it.
+ */
+export function overallVerdict({ judged }: Pick<Connection, 'judged'>): Verdict {
+  const verdicts = [...judged.values()].map(({ verdict }) => verdict);
+  return verdicts.find(({ status }) => status === 'success') ?? verdicts[0] ?? none;
+}
+
+/** Of a connection on which no certificate was asked for. */
+export const nothingJudged: ReadonlyMap<string, Judged> = new Map();

@@ -1,12 +1,13 @@
+import { deniedBy } from '../policy/deny-list.ts';
 import { evaluate } from '../policy/evaluate.ts';
 import type { Policy } from '../policy/policy.ts';
 import { carryOut, redirectToHttps } from './carry-out.ts';
-import type { Connection } from './connection.ts';
+import { verdictFor, type Connection } from './connection.ts';
 import type { Decision, Respond } from './decision.ts';
 import { hasHazard, normalisePath, type NormalPath } from './path.ts';
 import type { RequestHead } from './request-head.ts';
 import { respond } from './respond.ts';
-import type { Host, Route, Snapshot } from './snapshot.ts';
+import type { ClientAuth, Host, Route, Snapshot } from './snapshot.ts';
 
 /**
  * Decides what happens to one request. Pure: the same snapshot, connection, head and time give the same
@@ -24,27 +25,45 @@ export function decide(snapshot: Snapshot, connection: Connection, head: Request
   const path = normalisePath(head.path);
   if (path === null) return respond('bad_path', host, null, 'the path is malformed or leads above the root');
   if (host.routes.refusesLength(path.path)) return respond('path_too_long', host, null);
-  if (connection.listener === 'http') return decidePlain(snapshot, host, head, path);
+  if (connection.listener === 'http') return decidePlain(snapshot, host, connection, head, path);
+  const route = host.routes.find(path.path);
+  // A path without a route is guarded as the host is.
+  const clientAuth = route?.clientAuth ?? host.clientAuth;
   return (
-    refuseMisdirected(host, connection) ??
-    refuseVerdict(host, connection, now) ??
-    chooseRoute(host, connection, head, path)
+    refuseDenied(snapshot, host, connection) ??
+    refuseMisdirected(host, clientAuth, connection) ??
+    refuseVerdict(host, clientAuth, connection, now) ??
+    forwardTo(host, route, connection, head, path)
   );
+}
+
+/** Whoever showed a denied certificate is refused on this connection, also where none is asked for. */
+function refuseDenied({ denyList }: Snapshot, host: Host, { identity }: Connection): Respond | null {
+  const detail = deniedBy(denyList, identity);
+  return detail === null ? null : respond('denied', host, null, detail);
 }
 
 /**
  * The plain listener sends everyone to https, but for routes that say otherwise, and are open to all: nothing that
  * wants a client certificate is ever answered there.
  */
-function decidePlain(snapshot: Snapshot, host: Host, head: RequestHead, path: NormalPath): Decision {
+function decidePlain(
+  snapshot: Snapshot,
+  host: Host,
+  connection: Connection,
+  head: RequestHead,
+  path: NormalPath,
+): Decision {
   const route = host.routes.find(path.path);
-  if (route?.plainHttp !== 'serve' || !isOpen(host, route)) {
+  // TLS may have ended at a trusted proxy in front: a redirect would go round in circles.
+  const serves = route?.plainHttp === 'serve' || head.told?.scheme === 'https';
+  if (route === null || !serves || !isOpen(host, route)) {
     return redirectToHttps(snapshot, host, route, head, path);
   }
   if (host.judgesPaths && hasHazard(path, host.routes)) {
     return respond('bad_path', host, route, 'the path can be read in more than one way');
   }
-  return carryOut(host, route, head, path, 'http');
+  return carryOut(host, route, connection, head, path);
 }
 
 /** No certificate is asked for and no policy judges one. */
@@ -53,26 +72,35 @@ function isOpen(host: Host, route: Route): boolean {
 }
 
 /**
- * Rule 5: a host that wants client certificates answers only on connections that were verified for it. With
- * a server name that is the host's own; without one (or with an unknown one) the default host's trust store
- * and mode must be the very same. A changed trust store makes every older connection one of these.
+ * Rule 5: where client certificates are asked for, only connections are answered that were verified for it. With
+ * a server name that is the host's own; without one (or with an unknown one) the default host's trust store and
+ * mode must be the very same; and in each case against the trust store that the route has now. Where only some
+ * routes of a host ask, the others are open to every connection.
  */
-function refuseMisdirected(host: Host, connection: Connection): Respond | null {
-  if (host.clientAuth.mode === 'off') return null;
+function refuseMisdirected(host: Host, { mode, trust }: ClientAuth, connection: Connection): Respond | null {
+  if (host.clientAuth.mode === 'off' && mode === 'off') return null;
   if (connection.trustKey !== host.clientAuth.key) {
     return respond('misdirected', host, null, 'the connection was not verified for this host');
   }
   if (connection.serverNameMatched && connection.hostId !== host.id) {
     return respond('misdirected', host, null, 'the server name of the connection is another host');
   }
+  if (mode !== 'off' && !connection.judged.has(trust?.key ?? '')) {
+    return respond('misdirected', host, null, 'the connection was not verified against this trust store');
+  }
   return null;
 }
 
 /** Rule 2, and nginx's table of verdicts by mode. Null: the mode lets the connection pass. */
-function refuseVerdict(host: Host, connection: Connection, now: number): Respond | null {
-  const { mode } = host.clientAuth;
-  const { verdict } = connection;
+function refuseVerdict(
+  host: Host,
+  clientAuth: ClientAuth,
+  connection: Connection,
+  now: number,
+): Respond | null {
+  const { mode } = clientAuth;
   if (mode === 'off') return null;
+  const verdict = verdictFor(connection, clientAuth);
   if (verdict.status === 'none') return mode === 'require' ? respond('no_certificate', host, null) : null;
   if (connection.identity === null) {
     return respond('malformed_cert', host, null, 'the certificate could not be read');
@@ -85,8 +113,13 @@ function refuseVerdict(host: Host, connection: Connection, now: number): Respond
   return respond(verdict.reason, host, null, verdict.detail);
 }
 
-function chooseRoute(host: Host, connection: Connection, head: RequestHead, path: NormalPath): Decision {
-  const route = host.routes.find(path.path);
+function forwardTo(
+  host: Host,
+  route: Route | null,
+  connection: Connection,
+  head: RequestHead,
+  path: NormalPath,
+): Decision {
   if (host.judgesPaths && hasHazard(path, host.routes)) {
     return respond('bad_path', host, route, 'the path can be read in more than one way');
   }
@@ -95,7 +128,7 @@ function chooseRoute(host: Host, connection: Connection, head: RequestHead, path
     refusePolicy(route?.policy ?? null, host, route, connection);
   if (refused !== null) return refused;
   if (route === null) return respond('no_route', host, null);
-  return carryOut(host, route, head, path, 'https');
+  return carryOut(host, route, connection, head, path);
 }
 
 function refusePolicy(
@@ -106,7 +139,8 @@ function refusePolicy(
 ): Respond | null {
   if (policy === null) return null;
   // An identity that was not proven satisfies nothing, whatever it claims (nginx lets `match-cn` pass here).
-  if (connection.verdict.status !== 'success' || connection.identity === null) {
+  const verdict = verdictFor(connection, route?.clientAuth ?? host.clientAuth);
+  if (verdict.status !== 'success' || connection.identity === null) {
     return respond('policy_no_identity', host, route, 'the policy asks for a verified client certificate');
   }
   const result = evaluate(policy, connection.identity);

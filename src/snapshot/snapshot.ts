@@ -1,7 +1,8 @@
 import type { ClientAuthMode, Dialect, PathType, PlainHttp, StandIn } from '../config/schema.ts';
+import type { DenyList } from '../policy/deny-list.ts';
 import type { Policy } from '../policy/policy.ts';
-import type { AddressRanges } from '../tls/cidr.ts';
 import type { Access, RateLimit } from './access.ts';
+import type { AddressRanges } from '../tls/cidr.ts';
 import type { HostTable } from './host-table.ts';
 import type { PathPattern } from './path-pattern.ts';
 import type { RouteTable } from './route-table.ts';
@@ -26,9 +27,13 @@ export interface Snapshot {
    * template in the configuration. Removed from every inbound request on every host (rule 4).
    */
   readonly identityHeaderNames: ReadonlySet<string>;
+  /** Whose X-Forwarded-* are believed (null: nobody's), and whether X-Forwarded-For is appended to. */
+  readonly forwarded: { readonly trust: AddressRanges | null; readonly append: boolean };
   readonly limits: Limits;
   readonly crypto: CryptoSettings;
   readonly shutdown: { readonly delayMs: number; readonly graceMs: number };
+  /** Who is refused on every host, whatever policies say; null for nobody. */
+  readonly denyList: DenyList | null;
   readonly accessLog: boolean;
   /** Worker processes; auto: one for each core. */
   readonly workers: number | 'auto';

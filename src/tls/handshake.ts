@@ -1,13 +1,14 @@
-import type { X509Certificate } from 'node:crypto';
+import { createHash, type X509Certificate } from 'node:crypto';
 import type { TLSSocket } from 'node:tls';
-import type { Connection } from '../snapshot/connection.ts';
+import { nothingJudged, type Connection, type Judged } from '../snapshot/connection.ts';
 import type { Host } from '../snapshot/snapshot.ts';
+import { judgeChainAgainst, UnjudgedChain } from './certificate-judge.ts';
 import { proveChain } from './chain-proof.ts';
 import { readIdentity } from './identity-reader.ts';
 import type { Identity } from './identity.ts';
+import { firstEndAfter, type LoadedStore } from './loaded-store.ts';
 import type { ProofMemory } from './proof-memory.ts';
-import type { TrustStore } from './trust-store.ts';
-import { type Verdict, type VerdictFailed, verdictOf } from './verdict.ts';
+import { none, success, type Verdict, verdictOf } from './verdict.ts';
 import { refuseDeepChain, sentCertificates, verdictOfSocket } from './verification.ts';
 
 /** What was known before the handshake. */
@@ -21,26 +22,32 @@ export interface Accepted {
 
 /** What a handshake is judged by, beside the host it ran for. */
 export interface Judging {
-  /** What OpenSSL verified against; null where no certificate was asked for. */
-  readonly trust: TrustStore | null;
+  /** What to verify against; empty where no certificate was asked for. */
+  readonly stores: readonly LoadedStore[];
   readonly proofs: ProofMemory;
   /** Milliseconds since 1970. */
   readonly now: number;
 }
 
-/**
- * Reads the facts of a finished handshake, once: the Connection that every later decision is made from. Where
- * a session was resumed that can no longer be judged, its trust key is null: it was verified for nothing, and
- * its requests are answered 421.
- */
+/** What a handshake says of the client, against each trust store of its host. */
+export interface Judgement {
+  readonly judged: ReadonlyMap<string, Judged>;
+  readonly identity: Identity | null;
+  /**
+   * The session was resumed, and what was verified for it no longer holds, or was forgotten, with some of the
+   * stores: they have no entry, so their requests are answered 421. The host's tickets are to be made worthless
+   * then, so that the next handshake is a full one.
+   */
+  readonly forgotten: boolean;
+}
+
+/** The facts of a finished handshake: the Connection that every later decision is made from. */
 export function connectionOfHandshake(
   socket: TLSSocket,
   host: Host,
   accepted: Accepted,
-  judging: Judging,
+  { judged, identity }: Judgement,
 ): Connection {
-  const { clientAuth } = host;
-  const { verdict, identity } = judge(socket, host, judging);
   return Object.freeze({
     listener: 'https',
     remoteAddress: accepted.remoteAddress,
@@ -49,8 +56,8 @@ export function connectionOfHandshake(
     serverName: accepted.serverName,
     hostId: host.id,
     serverNameMatched: accepted.serverNameMatched,
-    trustKey: verdict === unknownProof ? null : clientAuth.key,
-    verdict,
+    trustKey: host.clientAuth.key,
+    judged,
     identity,
     tlsVersion: socket.getProtocol(),
     cipher: socket.getCipher().name,
@@ -59,47 +66,133 @@ export function connectionOfHandshake(
 }
 
 /**
- * The verdict on a resumed session whose proof was forgotten or has run out. The session's tickets are to be
- * made worthless then, so that the next handshake is a full one.
+ * Judges a finished handshake, once. A host with a single trust store had the handshake verify against exactly that;
+ * with several it verified against all of them together, which proves nothing for any one, so the client's
+ * certificates are verified again against each (certificate-judge.ts). Only that takes time; a socket that is closed
+ * meanwhile ends it early.
  */
-export const unknownProof: VerdictFailed = Object.freeze({
-  status: 'failed',
-  reason: 'other',
-  detail: 'the session was resumed, and what was verified for it no longer holds',
-  untrustedOnly: false,
-});
-
-interface Judgement {
-  readonly verdict: Verdict;
-  readonly identity: Identity | null;
-}
-
-function judge(socket: TLSSocket, { clientAuth }: Host, judging: Judging): Judgement {
+export function judgeHandshake(socket: TLSSocket, judging: Judging): Judgement | Promise<Judgement> {
+  const { stores } = judging;
+  const [only] = stores;
+  if (only === undefined) return { judged: nothingJudged, identity: null, forgotten: false };
   const certificate = socket.getPeerX509Certificate();
-  const verdict = verdictOfSocket(socket, clientAuth.mode !== 'off', certificate);
-  if (verdict.status === 'none' || certificate === undefined) return { verdict, identity: null };
+  if (certificate === undefined) return sameForAll(stores, none, null);
   const identity = identityOf(certificate);
   if (identity === null) {
     const detail = 'the certificate could not be read';
-    return {
-      verdict: { status: 'failed', reason: 'malformed_cert', detail, untrustedOnly: false },
-      identity,
-    };
+    const malformed = { status: 'failed', reason: 'malformed_cert', detail, untrustedOnly: false } as const;
+    return sameForAll(stores, malformed, null);
   }
-  const { key, verifyDepth } = clientAuth;
-  const { trust, proofs, now } = judging;
+  if (stores.length > 1) return judgeEach(socket, identity, judging);
+  const one = judgeOnly(socket, certificate, identity, only, judging);
+  if (one === null) return { judged: nothingJudged, identity: null, forgotten: true };
+  return { judged: new Map([[only.trust.key, one]]), identity, forgotten: false };
+}
+
+function sameForAll(stores: readonly LoadedStore[], verdict: Verdict, identity: Identity | null): Judgement {
+  const judged = new Map(stores.map(({ trust }) => [trust.key, unproven(verdict)]));
+  return { judged, identity, forgotten: false };
+}
+
+/** By OpenSSL's own verdict on the handshake. Null: there is nothing to judge a resumed session by any more. */
+function judgeOnly(
+  socket: TLSSocket,
+  certificate: X509Certificate,
+  identity: Identity,
+  { trust, certificates }: LoadedStore,
+  { proofs, now }: Judging,
+): Judged | null {
+  const verdict = verdictOfSocket(socket, true, certificate);
   // All below only narrows a success.
-  if (verdict.status !== 'success' || key === null || trust === null) return { verdict, identity };
+  if (verdict.status !== 'success') return unproven(verdict);
   const resumed = socket.isSessionReused();
   // What a session says of its certificate was said when it began.
-  if (resumed && now > identity.notAfter) return { verdict: expired, identity };
-  if (proofs.holds(key, identity.sha256, now)) return { verdict, identity };
-  if (resumed) return { verdict: unknownProof, identity: null };
-  const proof = proveChain(sentCertificates(socket), trust, now);
-  const deep = refuseDeepChain(proof, verifyDepth);
-  if (deep !== null) return { verdict: deep, identity };
-  if (proof !== null) proofs.remember(key, identity.sha256, proof.validUntil);
-  return { verdict, identity };
+  if (resumed && now > identity.notAfter) return unproven(expired);
+  if (proofs.holds(trust.key, identity.sha256, now)) return proven;
+  if (resumed) return null;
+  const proof = proveChain(sentCertificates(socket), certificates, now);
+  const deep = refuseDeepChain(proof, trust.verifyDepth);
+  if (proof === null || deep !== null) return unproven(deep ?? verdict);
+  proofs.remember(trust.key, identity.sha256, proof.validUntil);
+  return proven;
+}
+
+async function judgeEach(socket: TLSSocket, identity: Identity, judging: Judging): Promise<Judgement> {
+  const { stores, now } = judging;
+  const resumed = socket.isSessionReused();
+  if (resumed && now > identity.notAfter) return sameForAll(stores, expired, identity);
+  const sent = resumed ? null : new SentChain(sentCertificates(socket));
+  const judged = new Map<string, Judged>();
+  let forgotten = false;
+  for (const store of stores) {
+    const one = await judgeAgainst(store, identity, sent, judging);
+    if (one === null) forgotten = true;
+    else judged.set(store.trust.key, one);
+    // What is left has no entry: nothing will be asked of it.
+    if (socket.destroyed) break;
+  }
+  return { judged, identity, forgotten };
+}
+
+/** What a client sent, its own certificate first. */
+class SentChain {
+  readonly certificates: readonly X509Certificate[];
+  readonly hash: string;
+
+  constructor(certificates: readonly X509Certificate[]) {
+    this.certificates = certificates;
+    const hash = createHash('sha256');
+    for (const { fingerprint256 } of certificates) hash.update(fingerprint256);
+    this.hash = hash.digest('hex');
+  }
+}
+
+/**
+ * Against exactly one of several trust stores, from memory where that knows.
+ * @param sent Null for a resumed session, which shows no chain.
+ */
+async function judgeAgainst(
+  store: LoadedStore,
+  identity: Identity,
+  sent: SentChain | null,
+  { proofs, now }: Judging,
+): Promise<Judged | null> {
+  const { key, verifyDepth } = store.trust;
+  if (proofs.holds(key, identity.sha256, now)) return proven;
+  const failure = proofs.recallFailure(key, identity.sha256, sent?.hash ?? null, now);
+  if (failure !== null) return unproven(failure);
+  if (sent === null) return null;
+  const verdict = await verdictAgainst(store, sent);
+  const proof = verdict.status === 'success' ? proveChain(sent.certificates, store.certificates, now) : null;
+  const failed = verdict.status === 'failed' ? verdict : refuseDeepChain(proof, verifyDepth);
+  if (failed !== null) proofs.rememberFailure(key, identity.sha256, sent.hash, failed, now);
+  if (failed !== null || proof === null) return unproven(failed ?? none);
+  // OpenSSL may have found another chain than the one that was proven, so all count that could be part of one.
+  const validUntil = Math.min(
+    proof.validUntil,
+    firstEndAfter(now, sent.certificates),
+    store.firstEndAfter(now),
+  );
+  proofs.remember(key, identity.sha256, validUntil);
+  return proven;
+}
+
+async function verdictAgainst(store: LoadedStore, sent: SentChain): Promise<Verdict> {
+  try {
+    return await judgeChainAgainst(
+      sent.certificates.map(({ raw }) => raw),
+      store.context,
+    );
+  } catch (error) {
+    if (!(error instanceof UnjudgedChain)) throw error;
+    return { status: 'failed', reason: 'other', detail: error.message, untrustedOnly: false };
+  }
+}
+
+const proven: Judged = Object.freeze({ verdict: success });
+
+function unproven(verdict: Verdict): Judged {
+  return { verdict };
 }
 
 const expired: Verdict = verdictOf({

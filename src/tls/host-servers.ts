@@ -2,7 +2,7 @@ import { constants, createHash } from 'node:crypto';
 import type { Socket } from 'node:net';
 import { Server, type TLSSocket, type TlsOptions } from 'node:tls';
 import type { Host, Snapshot } from '../snapshot/snapshot.ts';
-import { TrustStore } from './trust-store.ts';
+import { LoadedStore } from './loaded-store.ts';
 import { TicketKeys, ticketKeyPeriod } from './ticket-keys.ts';
 import { cryptoOptions } from './crypto-settings.ts';
 
@@ -21,10 +21,10 @@ export class TlsMaterialError extends Error {
 /** Told how handshakes end. */
 export interface HandshakeHandlers {
   /**
-   * @param trust What the certificate was verified against; null where none was asked for.
+   * @param stores What to verify the certificate against; empty where none was asked for.
    * @param renewTickets Makes all tickets worthless that the host has given out.
    */
-  secure(socket: TLSSocket, trust: TrustStore | null, renewTickets: () => void): void;
+  secure(socket: TLSSocket, stores: readonly LoadedStore[], renewTickets: () => void): void;
   failed(error: NodeJS.ErrnoException, socket: TLSSocket): void;
 }
 
@@ -32,6 +32,9 @@ export interface HandshakeHandlers {
 const sessionTimeout = 600;
 
 interface HostServer {
+  /** A host that is this very object has the same settings, as long as `common` is the same. */
+  readonly host: Host;
+  readonly common: string;
   /** What of the snapshot its settings were made from. */
   readonly key: string;
   readonly server: Server;
@@ -73,10 +76,15 @@ export class HostServers {
    */
   prepare(snapshot: Snapshot): () => void {
     const servers = new Map<string, HostServer>();
+    const common = commonSettings(snapshot);
     for (const host of snapshot.hosts.all) {
-      const key = settingsKey(host, snapshot);
       const kept = this.#servers.get(host.id);
-      servers.set(host.id, kept?.key === key ? kept : this.#create(key, host, snapshot));
+      if (kept !== undefined && kept.common === common && kept.host === host) {
+        servers.set(host.id, kept);
+        continue;
+      }
+      const key = settingsKey(host, common);
+      servers.set(host.id, kept?.key === key ? { ...kept, host } : this.#create(key, common, host, snapshot));
     }
     return () => {
       this.#servers = servers;
@@ -91,18 +99,18 @@ export class HostServers {
     entry.server.emit('connection', socket);
   }
 
-  #create(key: string, host: Host, snapshot: Snapshot): HostServer {
+  #create(key: string, common: string, host: Host, snapshot: Snapshot): HostServer {
     try {
       const { clientAuth } = host;
-      const trust = clientAuth.mode === 'off' ? null : new TrustStore(clientAuth.ca, clientAuth.crl);
+      const stores = clientAuth.stores.map((trust) => new LoadedStore(trust));
       const ticketName = createHash('sha256')
         .update(JSON.stringify([host.id, key]))
         .digest('hex');
       const ticketVersion = this.#tickets.version;
-      const server = new Server(tlsOptions(host, snapshot, trust, this.#tickets.key(ticketName)));
-      const entry: HostServer = { key, server, ticketName, ticketVersion };
+      const server = new Server(tlsOptions(host, snapshot, stores, this.#tickets.key(ticketName)));
+      const entry: HostServer = { host, common, key, server, ticketName, ticketVersion };
       server.on('secureConnection', (socket) =>
-        this.#handlers.secure(socket, trust, () => this.#tickets.renew(ticketName)),
+        this.#handlers.secure(socket, stores, () => this.#tickets.renew(ticketName)),
       );
       server.on('tlsClientError', (error, socket) => this.#handlers.failed(error, socket));
       return entry;
@@ -127,7 +135,7 @@ export class HostServers {
 function tlsOptions(
   host: Host,
   snapshot: Snapshot,
-  trust: TrustStore | null,
+  stores: readonly LoadedStore[],
   ticketKeys: Buffer,
 ): TlsOptions {
   const { clientAuth } = host;
@@ -143,27 +151,31 @@ function tlsOptions(
       constants.SSL_OP_NO_RENEGOTIATION | (snapshot.sessionTickets ? 0 : constants.SSL_OP_NO_TICKET),
     ticketKeys,
     sessionTimeout,
-    sessionIdContext: createHash('sha256').update(`${host.id} ${clientAuth.key}`).digest('hex').slice(0, 32),
-    requestCert: clientAuth.mode !== 'off',
-    rejectUnauthorized: clientAuth.strict,
+    sessionIdContext: createHash('sha256')
+      .update(`${host.id} ${clientAuth.handshakeKey}`)
+      .digest('hex')
+      .slice(0, 32),
+    requestCert: stores.length > 0,
+    // With several trust stores the handshake's own verdict is on none of them: the listener ends it then.
+    rejectUnauthorized: clientAuth.strict && stores.length === 1,
   };
-  if (trust === null) return options;
-  options.ca = trust.certificates.map(String);
-  if (clientAuth.crl !== null) options.crl = clientAuth.crl;
+  const [only] = stores;
+  if (only === undefined) return options;
+  options.ca = [...new Set(stores.flatMap((store) => store.certificates.certificates.map(String)))];
+  if (stores.length > 1) {
+    // What does not load is told now and not at a client's handshake.
+    for (const store of stores) void store.context;
+  } else if (only.trust.crl !== null) options.crl = only.trust.crl;
   return options;
 }
 
-function settingsKey(host: Host, snapshot: Snapshot): string {
+function settingsKey({ certificate, clientAuth }: Host, common: string): string {
   return createHash('sha256')
-    .update(
-      JSON.stringify([
-        host.certificate,
-        snapshot.crypto,
-        host.clientAuth.key,
-        snapshot.minVersion,
-        snapshot.sessionTickets,
-        snapshot.limits.handshakeTimeoutMs,
-      ]),
-    )
+    .update(JSON.stringify([certificate, clientAuth.handshakeKey, common]))
     .digest('hex');
+}
+
+/** The settings that all hosts have in common. */
+function commonSettings({ crypto, minVersion, sessionTickets, limits }: Snapshot): string {
+  return JSON.stringify([crypto, minVersion, sessionTickets, limits.handshakeTimeoutMs]);
 }

@@ -3,19 +3,20 @@ import type { TLSSocket } from 'node:tls';
 import type { Observer } from '../observe/observer.ts';
 import type { Connection } from '../snapshot/connection.ts';
 import { normaliseHostName } from '../snapshot/host-name.ts';
-import type { HandshakeFailure, HandshakeReason } from '../snapshot/reason.ts';
-import type { ListenAddress, Snapshot } from '../snapshot/snapshot.ts';
+import type { HandshakeFailure } from '../snapshot/reason.ts';
+import type { Host, ListenAddress, Snapshot } from '../snapshot/snapshot.ts';
 import { Acceptor } from './acceptor.ts';
 import { AddressCounts } from './address-counts.ts';
 import { type HelloResult, readClientHello } from './client-hello.ts';
 import { type Incomplete, readFirstBytes } from './first-bytes.ts';
-import { connectionOfHandshake, serverNameHolds, unknownProof } from './handshake.ts';
+import { outcomeOf } from './handshake-outcome.ts';
+import { connectionOfHandshake, judgeHandshake, type Judgement, serverNameHolds } from './handshake.ts';
 import { type HandshakeHandlers, HostServers } from './host-servers.ts';
 import { PendingHandshake } from './pending-handshake.ts';
 import { ProofMemory, type ProofShare } from './proof-memory.ts';
 import type { TicketKeys } from './ticket-keys.ts';
 import type { Peer } from './proxy-protocol.ts';
-import { passes, verdictOfAborted } from './verification.ts';
+import { verdictOfAborted } from './verification.ts';
 
 /** What the listener needs of the rest. */
 export interface TlsListenerDeps {
@@ -184,53 +185,77 @@ export class TlsListener {
     } else pending.socket.destroy();
   }
 
-  #secure(...[socket, trust, renewTickets]: Parameters<HandshakeHandlers['secure']>): void {
+  #secure(...[socket, stores, renewTickets]: Parameters<HandshakeHandlers['secure']>): void {
     socket.on('error', () => {});
     const pending = this.#pendingOf(socket);
     if (pending === null || pending.host === null || pending.settled) {
       socket.destroy();
       return;
     }
-    const { host } = pending;
     if (!serverNameHolds(socket, pending.serverName)) {
       pending.reject('protocol', 'the server name changed during the handshake');
       socket.destroy();
       return;
     }
-    const { key } = host.clientAuth;
     const certificate = socket.isSessionReused() ? socket.getPeerX509Certificate() : undefined;
     // What another process proved. Its client's next bytes wait in the socket.
     const fetched =
-      key === null || certificate === undefined
-        ? null
-        : this.#proofs.fetch(key, certificate.fingerprint256.replaceAll(':', '').toLowerCase());
-    if (fetched === null) this.#judge(socket, pending, trust, renewTickets);
-    else void fetched.then(() => this.#judge(socket, pending, trust, renewTickets));
+      certificate === undefined
+        ? []
+        : stores.flatMap(
+            ({ trust }) =>
+              this.#proofs.fetch(trust.key, certificate.fingerprint256.replaceAll(':', '').toLowerCase()) ??
+              [],
+          );
+    if (fetched.length === 0) this.#judge(socket, pending, stores, renewTickets);
+    else void Promise.all(fetched).then(() => this.#judge(socket, pending, stores, renewTickets));
   }
 
-  #judge(socket: TLSSocket, pending: PendingHandshake, ...[trust, renewTickets]: FinishedHandshake): void {
+  #judge(socket: TLSSocket, pending: PendingHandshake, ...[stores, renewTickets]: FinishedHandshake): void {
     const { host } = pending;
     if (host === null || pending.settled || socket.destroyed) {
       socket.destroy();
       return;
     }
-    const judging = { trust, proofs: this.#proofs, now: this.#now() };
-    const connection = connectionOfHandshake(socket, host, pending, judging);
-    const { verdict } = connection;
-    if (verdict === unknownProof) renewTickets();
-    const accepted = passes(host.clientAuth.mode, verdict);
-    const reason: HandshakeReason =
-      verdict.status === 'failed'
-        ? verdict.reason
-        : verdict.status === 'none' && !accepted
-          ? 'no_certificate'
-          : 'ok';
+    const judgement = judgeHandshake(socket, { stores, proofs: this.#proofs, now: this.#now() });
+    if (!(judgement instanceof Promise)) {
+      this.#judged(socket, host, pending, judgement, renewTickets);
+      return;
+    }
+    const timer = setTimeout(() => {
+      pending.reject('timeout', 'the certificate was not verified in time');
+      socket.destroy();
+    }, this.#deps.snapshot().limits.handshakeTimeoutMs);
+    judgement
+      .then((whole) => this.#judged(socket, host, pending, whole, renewTickets))
+      .catch((error: unknown) => {
+        pending.reject('protocol', `the certificate could not be verified: ${firstLine(String(error))}`);
+        socket.destroy();
+      })
+      .finally(() => clearTimeout(timer));
+  }
+
+  #judged(
+    socket: TLSSocket,
+    host: Host,
+    pending: PendingHandshake,
+    judgement: Judgement,
+    renewTickets: () => void,
+  ): void {
+    if (judgement.forgotten) renewTickets();
+    // It ended while it was judged; why has been told.
+    if (pending.settled || socket.destroyed) {
+      socket.destroy();
+      return;
+    }
+    const connection = connectionOfHandshake(socket, host, pending, judgement);
+    const { accepted, reason, detail } = outcomeOf(host, connection, judgement.forgotten);
     pending.settle(accepted ? 'accepted' : 'rejected', reason, {
       tlsVersion: connection.tlsVersion,
       cipher: connection.cipher,
       resumed: connection.resumed,
       identity: connection.identity,
-      detail: verdict.status === 'failed' ? verdict.detail : null,
+      detail,
     });
     if (!accepted && host.clientAuth.strict) {
       socket.destroy();

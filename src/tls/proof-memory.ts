@@ -1,3 +1,5 @@
+import type { VerdictFailed } from './verdict.ts';
+
 /** Leaves remembered; an entry takes some 250 bytes. */
 const defaultLimit = 16_384;
 
@@ -14,6 +16,20 @@ export interface ProofShare {
   ask(key: string): Promise<SharedProof | null>;
 }
 
+/** Milliseconds for which a failure is remembered: as long as a session can be resumed (host-servers.ts). */
+const failurePeriod = 600_000;
+
+/** Milliseconds for which a failure spares another look at the same chain: a certificate may become valid. */
+const recentPeriod = 60_000;
+
+interface Failure {
+  readonly verdict: VerdictFailed;
+  /** SHA-256 over all that the client sent. */
+  readonly sent: string;
+  /** Milliseconds since 1970. */
+  readonly at: number;
+}
+
 /**
  * Remembers which certificates were proven under which trust store, and until when: a resumed session shows no
  * chain, and following one costs more than all else that is done with a handshake. Bounded: the entry that was
@@ -21,6 +37,7 @@ export interface ProofShare {
  */
 export class ProofMemory {
   readonly #limit: number;
+  readonly #failures = new Map<string, Failure>();
   readonly #share: ProofShare | null;
   readonly #entries = new Map<string, number>();
 
@@ -75,5 +92,41 @@ export class ProofMemory {
     if (now > validUntil) return false;
     this.#entries.set(key, validUntil);
     return true;
+  }
+
+  /** @param sent SHA-256 over all that the client sent. */
+  rememberFailure(
+    trustKey: string,
+    fingerprint: string,
+    sent: string,
+    verdict: VerdictFailed,
+    now: number,
+  ): void {
+    const key = `${trustKey} ${fingerprint}`;
+    this.#failures.delete(key);
+    if (this.#failures.size >= this.#limit) {
+      for (const oldest of this.#failures.keys()) {
+        this.#failures.delete(oldest);
+        break;
+      }
+    }
+    this.#failures.set(key, { verdict, sent, at: now });
+  }
+
+  /**
+   * How a certificate failed under this trust store. With `sent` only where the same certificates came along, a minute
+   * ago at most: others might bring the chain that was missing. With null, for a resumed session, however it failed
+   * the last time.
+   */
+  recallFailure(
+    trustKey: string,
+    fingerprint: string,
+    sent: string | null,
+    now: number,
+  ): VerdictFailed | null {
+    const failure = this.#failures.get(`${trustKey} ${fingerprint}`);
+    if (failure === undefined || now > failure.at + failurePeriod) return null;
+    if (sent !== null && (failure.sent !== sent || now > failure.at + recentPeriod)) return null;
+    return failure.verdict;
   }
 }

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import * as fc from 'fast-check';
 import t from 'tap';
+import { judgedUnder } from '../support/client-auth.ts';
 import { AccessLog, type LogLevel } from '../../src/observe/access-log.ts';
 import type { HandshakeEvent, RequestEvent } from '../../src/observe/observer.ts';
 import {
@@ -96,7 +97,7 @@ void t.test('a client without a certificate, TLS or a host is logged with nulls'
     listener: 'http',
     serverName: null,
     hostId: null,
-    verdict: { status: 'none' },
+    judged: judgedUnder('trust of a.test', { status: 'none' }),
     identity: null,
     tlsVersion: null,
     cipher: null,
@@ -110,7 +111,12 @@ void t.test('a client without a certificate, TLS or a host is logged with nulls'
 void t.test('what verification said of the certificate is in every line of the connection', (t) => {
   const { log, lines } = create();
   const connection = testConnection({
-    verdict: { status: 'failed', reason: 'expired', detail: 'certificate has expired', untrustedOnly: false },
+    judged: judgedUnder('trust of a.test', {
+      status: 'failed',
+      reason: 'expired',
+      detail: 'certificate has expired',
+      untrustedOnly: false,
+    }),
   });
   for (let index = 0; index < 3; index++) {
     log.request(requestEvent(respond('expired', host), { connection }));
@@ -273,7 +279,12 @@ void t.test(
         const connection = testConnection({
           serverName: text,
           identity,
-          verdict: { status: 'failed', reason: 'other', detail: text, untrustedOnly: false },
+          judged: judgedUnder('trust of a.test', {
+            status: 'failed',
+            reason: 'other',
+            detail: text,
+            untrustedOnly: false,
+          }),
         });
         const decision = respond('bad_path', null, null, text);
         const upstream = { upstream: text, endpoint: text, tries: 1, headMs: null, status: null };

@@ -1,10 +1,12 @@
+import { judgedUnder, testHostAuth } from '../support/client-auth.ts';
 import type { Policy } from '../../src/policy/policy.ts';
 import type { Connection } from '../../src/snapshot/connection.ts';
 import type { Forward, Respond } from '../../src/snapshot/decision.ts';
 import { createHostTable } from '../../src/snapshot/host-table.ts';
-import { answers, type PolicyReason, type RefusalReason } from '../../src/snapshot/reason.ts';
+import type { PolicyReason, RefusalReason } from '../../src/snapshot/reason.ts';
+import { respond as respondWith } from '../../src/snapshot/respond.ts';
 import { createRouteTable } from '../../src/snapshot/route-table.ts';
-import type { ClientAuth, Host, Route, Snapshot, Upstream } from '../../src/snapshot/snapshot.ts';
+import type { HostClientAuth, Host, Route, Snapshot, Trust, Upstream } from '../../src/snapshot/snapshot.ts';
 import type { HandshakeEvent, RequestEvent } from '../../src/observe/observer.ts';
 import type { Identity } from '../../src/tls/identity.ts';
 import { testRoute } from '../support/route.ts';
@@ -20,7 +22,7 @@ export function testHost(
   id: string,
   changes: Partial<Omit<Host, 'routes' | 'clientAuth'>> & {
     readonly routes?: readonly Route[];
-    readonly clientAuth?: Partial<ClientAuth>;
+    readonly clientAuth?: Partial<HostClientAuth & Pick<Trust, 'ca' | 'crl'>>;
   } = {},
 ): Host {
   const { routes = [testRoute(id)], clientAuth, ...rest } = changes;
@@ -28,15 +30,10 @@ export function testHost(
     id,
     names: [id],
     certificate: { cert: '', key: '' },
-    clientAuth: {
-      mode: 'require',
-      strict: false,
-      ca: '',
-      crl: null,
-      verifyDepth: 1,
-      key: `trust of ${id}`,
-      ...clientAuth,
-    },
+    clientAuth: testHostAuth(clientAuth?.mode ?? 'require', clientAuth?.key ?? `trust of ${id}`, {
+      ca: clientAuth?.ca ?? '',
+      crl: clientAuth?.crl ?? null,
+    }),
     policy: null,
     routes: createRouteTable(routes),
     judgesPaths: false,
@@ -65,12 +62,14 @@ export function testSnapshot(hosts: readonly Host[], changes: Partial<Snapshot> 
       https: { address: '127.0.0.1', port: 0 },
       http: null,
       admin: { address: '127.0.0.1', port: 0 },
+      reusePort: false,
     },
     minVersion: 'TLSv1.2',
     sessionTickets: true,
     hosts: createHostTable(hosts),
     defaultHost: hosts[0]!,
     standIn: { unknown: 'default', absent: 'default' },
+    denyList: null,
     upstreams: new Map([['backend', testUpstream('backend', ['127.0.0.1:8000'])]]),
     identityHeaderNames: new Set(),
     limits: {
@@ -89,6 +88,7 @@ export function testSnapshot(hosts: readonly Host[], changes: Partial<Snapshot> 
     crypto: { ciphers: ['TLS_AES_256_GCM_SHA384'], groups: null, signatureAlgorithms: null },
     shutdown: { delayMs: 0, graceMs: 0 },
     accessLog: true,
+    workers: 1,
     ...changes,
   };
 }
@@ -120,7 +120,7 @@ export function testConnection(changes: Partial<Connection> = {}): Connection {
     hostId: 'a.test',
     serverNameMatched: true,
     trustKey: 'trust of a.test',
-    verdict: { status: 'success' },
+    judged: judgedUnder('trust of a.test', { status: 'success' }),
     identity: testIdentity,
     tlsVersion: 'TLSv1.3',
     cipher: 'TLS_AES_256_GCM_SHA384',
@@ -130,7 +130,7 @@ export function testConnection(changes: Partial<Connection> = {}): Connection {
 }
 
 export function forward(host: Host, route: Route = host.routes.all[0]!): Forward {
-  return { action: 'forward', reason: 'ok', host, route, target: '/' };
+  return { action: 'forward', reason: 'ok', host, route, target: '/', authenticate: false };
 }
 
 export function respond(
@@ -139,8 +139,7 @@ export function respond(
   route: Route | null = null,
   detail: string | null = null,
 ): Respond {
-  const { status } = answers[reason];
-  return { action: 'respond', reason, status, host, route, location: null, close: false, detail };
+  return { ...respondWith(reason, host, route, detail), close: false };
 }
 
 export function requestEvent(

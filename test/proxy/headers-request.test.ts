@@ -11,18 +11,12 @@ import { planRequestHeaders, type RequestHeadersInput } from '../../src/proxy/he
 import { chooseRequestId, clientRequestId } from '../../src/proxy/headers/request-id.ts';
 import type { ClientAuth, IdentityHeaders } from '../../src/snapshot/snapshot.ts';
 import { none } from '../../src/tls/verdict.ts';
+import { authOff, testTrust } from '../support/client-auth.ts';
 import { aConnection, anIdentity, testTrustKey } from '../support/identity.ts';
+import { testRoute } from '../support/route.ts';
 import { toMap } from './headers/decode.ts';
 
-const clientAuth: ClientAuth = {
-  mode: 'require',
-  strict: false,
-  ca: 'PEM',
-  crl: null,
-  verifyDepth: 1,
-  key: testTrustKey,
-};
-const open: ClientAuth = { mode: 'off', strict: false, ca: null, crl: null, verifyDepth: 0, key: null };
+const clientAuth: ClientAuth = { mode: 'require', trust: testTrust(testTrustKey) };
 
 const settings = (changes: Partial<IdentityHeaders> = {}): IdentityHeaders => ({
   dialects: ['nginx'],
@@ -38,8 +32,7 @@ const input = (
   rawHeaders: ['Host', 'A.test:8443', ...rawHeaders],
   head: { method: 'GET', path: '/', query: '', host: 'a.test', authority: 'A.test:8443' },
   connection: aConnection(),
-  host: { clientAuth },
-  route: { identityHeaders: settings() },
+  route: testRoute('a.test', '/', { clientAuth, identityHeaders: settings() }),
   snapshotIdentityHeaderNames: allDialectHeaderNames,
   requestId: 'id-1',
   scheme: 'https',
@@ -231,7 +224,7 @@ void t.test('no forged identity header passes, in any spelling, number or compan
   const cases = fc.record({
     fields: fc.array(fc.oneof(field, field, connectionNaming, innocent), { maxLength: 8 }),
     verified: fc.boolean(),
-    clientAuth: fc.constantFrom(clientAuth, open),
+    clientAuth: fc.constantFrom(clientAuth, authOff),
     dialects: fc.subarray(['nginx', 'xfcc', 'rfc9440', 'traefik', 'haproxy'] as const),
   });
   fc.assert(
@@ -239,8 +232,10 @@ void t.test('no forged identity header passes, in any spelling, number or compan
       const templates = new Map([['X-User', '{cn}']]);
       const changes = {
         connection: aConnection(verified ? {} : { identity: null, verdict: none }),
-        host: { clientAuth },
-        route: { identityHeaders: settings({ dialects, templates, certificate: true }) },
+        route: testRoute('a.test', '/', {
+          clientAuth,
+          identityHeaders: settings({ dialects, templates, certificate: true }),
+        }),
         snapshotIdentityHeaderNames: identityHeaderNamesOf([settings({ templates })]),
       };
       const isForwarded = (name: string): boolean => /^x-forwarded-(?:for|host)$/i.test(name);
@@ -270,8 +265,8 @@ function valuesBehind(headers: readonly string[], names: readonly string[]): str
 void t.test('an identity goes only to a host for which it was verified', async (t) => {
   const connection = aConnection();
   for (const [host, what] of [
-    [{ clientAuth: open }, 'a host that asks for no certificates'],
-    [{ clientAuth: { ...clientAuth, key: 'another' } }, 'a host with another trust store'],
+    [authOff, 'a host that asks for no certificates'],
+    [{ ...clientAuth, trust: testTrust('another') }, 'a host with another trust store'],
   ] as const) {
     const dialects = ['nginx', 'xfcc', 'rfc9440', 'traefik', 'haproxy'] as const;
     const templates = new Map([
@@ -285,10 +280,7 @@ void t.test('an identity goes only to a host for which it was verified', async (
     );
   }
   const neverAsked = aConnection({ trustKey: null });
-  t.strictSame(planIdentityHeaders(neverAsked, { clientAuth: open }, settings()), [
-    'ssl-client-verify',
-    'NONE',
-  ]);
+  t.strictSame(planIdentityHeaders(neverAsked, authOff, settings()), ['ssl-client-verify', 'NONE']);
 });
 
 void t.test(
@@ -297,32 +289,28 @@ void t.test(
     const first = aConnection();
     const second = aConnection({ identity: anIdentity({ subject: [] }) });
     const [a, b] = [settings(), settings({ dialects: ['rfc9440'] })];
-    const host = { clientAuth };
+    const host = clientAuth;
     const planned = planIdentityHeaders(first, host, a);
     t.equal(planIdentityHeaders(first, host, a), planned, 'the very same array');
     t.ok(Object.isFrozen(planned));
     t.not(planIdentityHeaders(second, host, a), planned);
     t.equal(planIdentityHeaders(first, host, b)[0], 'Client-Cert');
     t.strictSame(planIdentityHeaders(first, host, a), planned);
-    t.strictSame(
-      planIdentityHeaders(first, { clientAuth: open }, a),
-      ['ssl-client-verify', 'NONE'],
-      'another host',
-    );
+    t.strictSame(planIdentityHeaders(first, authOff, a), ['ssl-client-verify', 'NONE'], 'another host');
     t.strictSame(planIdentityHeaders(first, host, a), planned, 'and back');
   },
 );
 
 void t.test("a template takes the place of a dialect's header of the same name", async (t) => {
   const templates = new Map([['SSL-Client-Subject-Dn', '{cn}']]);
-  const planned = toMap(planIdentityHeaders(aConnection(), { clientAuth }, settings({ templates })));
+  const planned = toMap(planIdentityHeaders(aConnection(), clientAuth, settings({ templates })));
   t.equal(planned.get('ssl-client-subject-dn'), 'roshankhatri');
   t.equal(planned.get('ssl-client-verify'), 'SUCCESS');
 });
 
 void t.test('a template that does not compile stops the request', async (t) => {
   const identityHeaders = settings({ templates: new Map([['X-User', '{cm}']]) });
-  t.throws(() => planIdentityHeaders(aConnection(), { clientAuth }, identityHeaders), /template of X-User/);
+  t.throws(() => planIdentityHeaders(aConnection(), clientAuth, identityHeaders), /template of X-User/);
 });
 
 void t.test('templates are checked with their names', async (t) => {

@@ -9,6 +9,7 @@ import type { RequestHead } from '../../src/snapshot/request-head.ts';
 import { createRouteTable } from '../../src/snapshot/route-table.ts';
 import type { Host, Route, Snapshot } from '../../src/snapshot/snapshot.ts';
 import { none, success, type Verdict } from '../../src/tls/verdict.ts';
+import { judgedUnder, testHostAuth } from '../support/client-auth.ts';
 import { anIdentity } from '../support/identity.ts';
 import { testRoute } from '../support/route.ts';
 
@@ -37,21 +38,14 @@ function host(
   policy: Policy | null,
   routes: readonly Route[],
 ): Host {
-  const off = mode === 'off';
+  const clientAuth = testHostAuth(mode, key);
   return {
     id: name,
     names: [name],
     certificate: { cert: '', key: '' },
-    clientAuth: {
-      mode,
-      strict: false,
-      ca: off ? null : 'pem',
-      crl: null,
-      verifyDepth: 1,
-      key: off ? null : key,
-    },
+    clientAuth,
     policy,
-    routes: createRouteTable(routes),
+    routes: createRouteTable(routes.map((one) => ({ ...one, clientAuth }))),
     judgesPaths: policy !== null || routes.some((one) => one.policy !== null),
   };
 }
@@ -79,6 +73,7 @@ const snapshot: Snapshot = {
   hosts: createHostTable(hosts),
   defaultHost: hosts[0]!,
   standIn: { unknown: 'default', absent: 'default' },
+  denyList: null,
   upstreams: new Map(),
   identityHeaderNames: new Set(),
   limits: {
@@ -115,7 +110,7 @@ function connectionTo(id: string, more: Partial<Connection> = {}): Connection {
     hostId: id,
     serverNameMatched: true,
     trustKey: bound.clientAuth.key,
-    verdict: success,
+    judged: judgedUnder(bound.clientAuth.trust?.key ?? '', success),
     identity: itops,
     tlsVersion: 'TLSv1.3',
     cipher: 'x',
@@ -152,7 +147,10 @@ await t.test('an unproven identity satisfies no policy, whatever it claims', asy
     [none, null],
     [untrusted, itops],
   ] as const) {
-    const connection = connectionTo('optional-no-ca.test', { verdict, identity });
+    const connection = connectionTo('optional-no-ca.test', {
+      judged: judgedUnder('key of optional_no_ca', verdict),
+      identity,
+    });
     t.match(decide(snapshot, connection, head('optional-no-ca.test', '/'), now), { action: 'forward' });
     t.match(decide(snapshot, connection, head('optional-no-ca.test', '/admin'), now), {
       status: 403,
@@ -175,12 +173,17 @@ await t.test('paths with two readings are refused on a host with any policy, and
       path,
     );
   }
-  const open = connectionTo('off.test', { verdict: none, identity: null });
+  const open = connectionTo('off.test', { judged: new Map(), identity: null });
   t.match(decide(snapshot, open, head('off.test', '/x%2fy'), now), { action: 'forward', target: '/x%2Fy' });
 });
 
 await t.test('the plain listener redirects or refuses, and forwards nothing', async (t) => {
-  const plain = connectionTo('off.test', { listener: 'http', verdict: none, identity: null, trustKey: null });
+  const plain = connectionTo('off.test', {
+    listener: 'http',
+    judged: new Map(),
+    identity: null,
+    trustKey: null,
+  });
   for (const { id } of hosts) {
     t.match(decide(snapshot, plain, head(id, '/a', '?b=c'), now), {
       status: 308,
@@ -210,7 +213,7 @@ await t.test('never forwards past a check, for any connection, head and time', a
         listener: c.listener,
         serverNameMatched: c.matched,
         trustKey: c.keyFrom?.clientAuth.key ?? null,
-        verdict: c.verdict,
+        judged: judgedUnder(c.keyFrom?.clientAuth.trust?.key ?? '', c.verdict),
         identity: c.identity,
       });
       const decision = decide(snapshot, connection, head(h.host, h.path), at);

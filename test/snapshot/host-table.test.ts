@@ -1,6 +1,7 @@
 import t from 'tap';
 import { createHostTable } from '../../src/snapshot/host-table.ts';
 import { createRouteTable } from '../../src/snapshot/route-table.ts';
+import { testHostAuth } from '../support/client-auth.ts';
 import type { Host } from '../../src/snapshot/snapshot.ts';
 
 function host(...names: string[]): Host {
@@ -8,7 +9,7 @@ function host(...names: string[]): Host {
     id: names[0]!,
     names,
     certificate: { cert: '', key: '' },
-    clientAuth: { mode: 'off', strict: false, ca: null, crl: null, verifyDepth: 0, key: null },
+    clientAuth: testHostAuth('off', ''),
     policy: null,
     routes: createRouteTable([]),
     judgesPaths: false,

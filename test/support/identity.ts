@@ -4,6 +4,7 @@ import { attributeType } from '../../src/tls/attribute-type.ts';
 import type { Connection } from '../../src/snapshot/connection.ts';
 import type { DistinguishedName, Identity, SubjectAltNames } from '../../src/tls/identity.ts';
 import { none, success, type Verdict } from '../../src/tls/verdict.ts';
+import { judgedUnder } from './client-auth.ts';
 
 /** `['CN', 'x']`; a list of them for a multi-valued RDN. The type is a short name or a dotted OID. */
 export type TestRdn =
@@ -71,7 +72,8 @@ export const testTrustKey = 'trust-key';
 export function aConnection(
   options: Partial<Connection> & { readonly identity?: Identity | null; readonly verdict?: Verdict } = {},
 ): Connection {
-  const identity = options.identity === undefined ? anIdentity() : options.identity;
+  const { verdict, ...rest } = options;
+  const identity = rest.identity === undefined ? anIdentity() : rest.identity;
   return {
     listener: 'https',
     remoteAddress: '192.0.2.7',
@@ -81,11 +83,11 @@ export function aConnection(
     hostId: 'a.test',
     serverNameMatched: true,
     trustKey: testTrustKey,
-    verdict: identity === null ? none : success,
+    judged: judgedUnder(testTrustKey, verdict ?? (identity === null ? none : success)),
     tlsVersion: 'TLSv1.3',
     cipher: 'TLS_AES_256_GCM_SHA384',
     resumed: false,
-    ...options,
+    ...rest,
     identity,
   };
 }

@@ -8,6 +8,7 @@ export function testRoute(hostId: string, path = '/', changes: Partial<Route> = 
     path,
     pathType: 'Prefix',
     pattern: null,
+    clientAuth: { mode: 'off', trust: null },
     policy: null,
     access: null,
     rateLimit: null,

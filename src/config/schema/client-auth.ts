@@ -9,6 +9,18 @@ export const ClientAuthMode = Type.Union([
 ]);
 export type ClientAuthMode = Static<typeof ClientAuthMode>;
 
+const trust = {
+  ca: Type.Optional(FilePath),
+  crl: Type.Optional(FilePath),
+  verifyDepth: Type.Optional(
+    Type.Integer({
+      minimum: 1,
+      maximum: 10,
+      description: 'Intermediates allowed between the client certificate and the trust anchor.',
+    }),
+  ),
+};
+
 /** How a host asks for client certificates, and what it trusts. */
 export const ClientAuth = Type.Object(
   {
@@ -16,15 +28,10 @@ export const ClientAuth = Type.Object(
     strict: Type.Optional(
       Type.Boolean({ description: 'Abort the handshake instead of answering 400. Needs mode require.' }),
     ),
-    ca: Type.Optional(FilePath),
-    crl: Type.Optional(FilePath),
-    verifyDepth: Type.Optional(
-      Type.Integer({
-        minimum: 1,
-        maximum: 10,
-        description: 'Intermediates allowed between the client certificate and the trust anchor.',
-      }),
-    ),
+    ...trust,
   },
   strict,
 );
+
+/** How a route asks, in place of its host. What it does not say of the trust store is the host's. */
+export const RouteClientAuth = Type.Object({ mode: ClientAuthMode, ...trust }, strict);

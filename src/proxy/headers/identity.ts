@@ -1,7 +1,6 @@
 import type { Dialect } from '../../config/schema.ts';
-import type { Connection } from '../../snapshot/connection.ts';
-import type { Host, IdentityHeaders } from '../../snapshot/snapshot.ts';
-import { none } from '../../tls/verdict.ts';
+import { verdictFor, type Connection } from '../../snapshot/connection.ts';
+import type { ClientAuth, IdentityHeaders } from '../../snapshot/snapshot.ts';
 import type { Proof, WriteDialect } from './dialects/dialect.ts';
 import { writeHaproxy } from './dialects/haproxy.ts';
 import { writeNginx } from './dialects/nginx.ts';
@@ -27,28 +26,28 @@ const dialects: Readonly<Record<Dialect, WriteDialect>> = {
  * and the route's settings and on nothing in the request, so they are planned once and kept with the
  * connection while its requests go to one route; the same array comes back then.
  *
- * The identity counts only where the connection was verified for this very host (rule 5): a connection that
- * was verified with one host's trust store may be used for a host that asks for no certificates, and there its
- * certificate is as if none had been sent.
+ * The identity counts only as it was verified against the trust store of the route (rule 5): a connection may
+ * be used for a host or route that asks for no certificates, and there its certificate is as if none had been sent.
  *
  * @throws Error if a template does not compile or a value could not stand in a header: the request is not to be
  *   sent without its identity, so it is not to be sent.
  */
 export function planIdentityHeaders(
   connection: Connection,
-  host: Pick<Host, 'clientAuth'>,
+  clientAuth: ClientAuth,
   identityHeaders: IdentityHeaders,
 ): readonly string[] {
-  const { key } = host.clientAuth;
+  const key = clientAuth.mode === 'off' ? null : (clientAuth.trust?.key ?? null);
   const last = planned.get(connection);
   if (last !== undefined && last.identityHeaders === identityHeaders && last.key === key) return last.headers;
-  const headers = write(proofFor(connection, key, identityHeaders), identityHeaders);
+  const headers = write(proofFor(connection, clientAuth, identityHeaders), identityHeaders);
   planned.set(connection, { identityHeaders, key, headers });
   return headers;
 }
 
 interface Planned {
   readonly identityHeaders: IdentityHeaders;
+  /** `Trust.key` of what the identity was verified against; null where no certificate is asked for. */
   readonly key: string | null;
   readonly headers: readonly string[];
 }
@@ -56,9 +55,9 @@ interface Planned {
 /** One entry per connection: most stay with one route, and one is a bound. */
 const planned = new WeakMap<Connection, Planned>();
 
-function proofFor(connection: Connection, key: string | null, { certificate }: IdentityHeaders): Proof {
-  if (key === null || connection.trustKey !== key) return { verdict: none, identity: null, certificate };
-  return { verdict: connection.verdict, identity: connection.identity, certificate };
+function proofFor(connection: Connection, clientAuth: ClientAuth, { certificate }: IdentityHeaders): Proof {
+  const verdict = verdictFor(connection, clientAuth);
+  return { verdict, identity: verdict.status === 'none' ? null : connection.identity, certificate };
 }
 
 function write(proof: Proof, identityHeaders: IdentityHeaders): readonly string[] {

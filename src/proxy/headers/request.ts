@@ -1,13 +1,11 @@
-import type { Host, Route } from '../../snapshot/snapshot.ts';
+import type { Route } from '../../snapshot/snapshot.ts';
 import { type ForwardedInput, forwardedHeaders, ownNames } from './forwarded.ts';
 import { connectionNamed, hopByHopNames } from './hop-by-hop.ts';
 import { planIdentityHeaders } from './identity.ts';
 import { isIdentityHeaderName } from './names.ts';
 
 export interface RequestHeadersInput extends ForwardedInput {
-  /** The host that the decision forwards to. */
-  readonly host: Pick<Host, 'clientAuth'>;
-  readonly route: Pick<Route, 'identityHeaders' | 'upstreamHost'>;
+  readonly route: Pick<Route, 'clientAuth' | 'identityHeaders' | 'upstreamHost'>;
   /** `Snapshot.identityHeaderNames`. */
   readonly snapshotIdentityHeaderNames: ReadonlySet<string>;
 }
@@ -50,6 +48,6 @@ export function planRequestHeaders(input: RequestHeadersInput): string[] {
     planned.push(name, rawHeaders[index + 1] ?? '');
   }
   planned.push(...forwardedHeaders(input));
-  planned.push(...planIdentityHeaders(input.connection, input.host, input.route.identityHeaders));
+  planned.push(...planIdentityHeaders(input.connection, input.route.clientAuth, input.route.identityHeaders));
   return planned;
 }

@@ -17,9 +17,9 @@ export function compileDefaultHost(
   return host ?? strictest(hosts);
 }
 
-/** Require before optional before off, strict first; the first of equals. */
+/** Require before optional before off, strict first; hosts that ask for routes only stand last before off. */
 function strictest(hosts: readonly Host[]): Host {
-  const rank = ({ clientAuth: { mode, strict } }: Host): number =>
-    strict ? 0 : { require: 1, optional: 2, optional_no_ca: 3, off: 4 }[mode];
+  const rank = ({ clientAuth: { mode, strict, key } }: Host): number =>
+    strict ? 0 : { require: 1, optional: 2, optional_no_ca: 3, off: key === null ? 5 : 4 }[mode];
   return hosts.reduce((best, host) => (rank(host) < rank(best) ? host : best));
 }

@@ -1,7 +1,7 @@
 import type { HostConfig } from '../../config/schema.ts';
 import { createRouteTable } from '../route-table.ts';
 import type { Host, Upstream } from '../snapshot.ts';
-import { compileClientAuth } from './client-auth.ts';
+import { compileClientAuth, compileHandshake } from './client-auth.ts';
 import type { CompileContext } from './context.ts';
 import { compileName } from './name.ts';
 import { compileHostPolicy } from './policy.ts';
@@ -16,15 +16,21 @@ export function compileHost(
 ): Host {
   const names = config.names.map((name, index) => compileName(context, name, `${path}/names/${index}`));
   const id = names[0] ?? '';
-  const clientAuth = compileClientAuth(context, config.clientAuth, `${path}/clientAuth`);
+  const own = compileClientAuth(context, config.clientAuth, `${path}/clientAuth`);
   const policy = compileHostPolicy(context, config.policy, `${path}/policy`);
   const routes = config.routes.map((route, index) =>
-    compileRoute(context, route, config, id, upstreams, `${path}/routes/${index}`),
+    compileRoute(context, route, { config, id, clientAuth: own }, upstreams, `${path}/routes/${index}`),
   );
-  const judgesPaths = policy !== null || routes.some((route) => route.policy !== null);
-  if (judgesPaths && clientAuth.mode === 'off') {
-    context.problem(path, 'a policy cannot hold while client certificates are off: set clientAuth.mode');
+  for (const [index, route] of routes.entries()) {
+    if (route.clientAuth.mode !== 'off' || (policy ?? route.policy) === null) continue;
+    const message = 'a policy cannot hold while client certificates are off: set clientAuth.mode';
+    context.problem(`${path}/routes/${index}`, message);
   }
+  const clientAuths = routes.map((route) => route.clientAuth);
+  const judgesPaths =
+    policy !== null ||
+    routes.some((route) => route.policy !== null) ||
+    clientAuths.some(({ mode, trust }) => mode !== own.mode || trust?.key !== own.trust?.key);
   return Object.freeze({
     id,
     names: Object.freeze(names),
@@ -32,7 +38,7 @@ export function compileHost(
       cert: context.file(config.certificate.cert, `${path}/certificate/cert`),
       key: context.file(config.certificate.key, `${path}/certificate/key`),
     }),
-    clientAuth,
+    clientAuth: compileHandshake(context, config.clientAuth, own, clientAuths, path),
     policy,
     routes: createRouteTable(routes),
     judgesPaths,

@@ -4,13 +4,13 @@ import { connect, createServer as createTcpServer, type AddressInfo, type Socket
 import type { RequestEvent } from '../../../src/observe/observer.ts';
 import { FullLane, type FullLaneOptions } from '../../../src/proxy/full-lane.ts';
 import { Upstreams } from '../../../src/proxy/upstream/upstreams.ts';
+import { testHostAuth } from '../../support/client-auth.ts';
 import type { Connection } from '../../../src/snapshot/connection.ts';
 import type { Forward } from '../../../src/snapshot/decision.ts';
 import { createHostTable } from '../../../src/snapshot/host-table.ts';
 import type { RequestHead } from '../../../src/snapshot/request-head.ts';
 import { createRouteTable } from '../../../src/snapshot/route-table.ts';
 import type { Host, Limits, Route, Snapshot, Upstream } from '../../../src/snapshot/snapshot.ts';
-import { none } from '../../../src/tls/verdict.ts';
 import { testRoute } from '../../support/route.ts';
 
 /** What a test tears down with: tap's `t`. */
@@ -27,7 +27,7 @@ export const connection: Connection = Object.freeze({
   hostId: 'a.test',
   serverNameMatched: true,
   trustKey: null,
-  verdict: none,
+  judged: new Map(),
   identity: null,
   tlsVersion: 'TLSv1.3',
   cipher: 'TLS_AES_256_GCM_SHA384',
@@ -87,7 +87,7 @@ export class LaneUnderTest {
       id: 'a.test',
       names: ['a.test'],
       certificate: { cert: '', key: '' },
-      clientAuth: { mode: 'off', strict: false, ca: null, crl: null, verifyDepth: 1, key: null },
+      clientAuth: testHostAuth('off', ''),
       policy: null,
       routes: createRouteTable([this.route]),
       judgesPaths: false,
@@ -191,6 +191,7 @@ function snapshotOf(host: Host, options: LaneOptions): Snapshot {
     hosts: createHostTable([host]),
     defaultHost: host,
     standIn: { unknown: 'default', absent: 'default' },
+    denyList: null,
     upstreams: new Map([['origin', upstream]]),
     identityHeaderNames: new Set(['ssl-client-verify', 'ssl-client-subject-dn', 'client-cert']),
     limits: { ...limits, ...options.limits },
