@@ -38,7 +38,8 @@ const ConfigSchema = Type.Object(
     accessLog: Type.Optional(Type.Boolean()),
     workers: Type.Optional(
       Type.Union([Type.Literal('auto'), Type.Integer({ minimum: 1, maximum: 256 })], {
-        description: 'Worker processes behind one set of ports. auto: one for each core. Default 1.',
+        description:
+          'Worker processes behind one set of ports. auto: one for each core. Default 1. Read when the program starts.',
       }),
     ),
   },
