@@ -1,5 +1,6 @@
 import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto';
 import { createSecureContext } from 'node:tls';
+import { compileDenyList } from '../policy/deny-list.ts';
 import type { Material } from '../snapshot/compile.ts';
 import { type FileReference, fileReferences } from './file-references.ts';
 import { readHtpasswd } from './htpasswd.ts';
@@ -41,6 +42,10 @@ function parseCertificate(block: string): X509Certificate | { readonly fault: st
 function parseFindings({ path, file, role }: FileReference, material: Material): Finding[] {
   const contents = material.get(file);
   if (contents === undefined) return [];
+  if (role === 'denyList') {
+    const compiled = compileDenyList(file, Buffer.from(contents, 'latin1').toString('utf8'));
+    return 'problems' in compiled ? compiled.problems.map((problem) => error(path, problem)) : [];
+  }
   if (!isPemRole(role)) {
     return readHtpasswd(contents).problems.map((problem) => error(path, `${quote(file)}: ${problem}`));
   }

@@ -1,4 +1,5 @@
 import { Type, type Static } from 'typebox';
+import { Forwarded } from './schema/forwarded.ts';
 import { Host } from './schema/host.ts';
 import { Limits } from './schema/limits.ts';
 import { Listeners } from './schema/listener.ts';
@@ -31,9 +32,17 @@ const ConfigSchema = Type.Object(
       },
       Upstream,
     ),
+    forwarded: Type.Optional(Forwarded),
     limits: Type.Optional(Limits),
     shutdown: Type.Optional(
       Type.Object({ delay: Type.Optional(Duration), grace: Type.Optional(Duration) }, strict),
+    ),
+    denyList: Type.Optional(
+      Type.String({
+        minLength: 1,
+        description:
+          'A YAML file, relative to the configuration file: a list of client certificates that are refused at once.',
+      }),
     ),
     accessLog: Type.Optional(Type.Boolean()),
     workers: Type.Optional(

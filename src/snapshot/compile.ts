@@ -6,6 +6,7 @@ import { identityHeaderNamesOf } from '../proxy/headers/names.ts';
 import { CompileContext, digest, type CompileProblem, type Material } from './compile/context.ts';
 import { compileRanges } from './compile/access.ts';
 import { compileDefaultHost } from './compile/default-host.ts';
+import { compileDenyListFile } from './compile/deny-list.ts';
 import { duration } from './compile/duration.ts';
 import { compileHost } from './compile/host.ts';
 import { compileLimits } from './compile/limits.ts';
@@ -94,7 +95,11 @@ function snapshotOf(
   const preset = config.tls?.preset ?? defaults.tlsPreset;
   const defaultHost = compileDefaultHost(context, config.tls?.defaultHost, hosts);
   return Object.freeze({
-    version: digest(JSON.stringify({ ...config, hosts: [], upstreams: {} }), ...digests),
+    version: digest(
+      JSON.stringify({ ...config, hosts: [], upstreams: {} }),
+      ...digests,
+      material.get(config.denyList ?? '') ?? '',
+    ),
     listeners: compileListeners(config),
     minVersion: config.tls?.minVersion ?? tlsPresets[preset].minVersion,
     sessionTickets: config.tls?.sessionTickets ?? defaults.sessionTickets,
@@ -123,6 +128,7 @@ function snapshotOf(
       delayMs: duration(config.shutdown?.delay, defaults.shutdown.delayMs),
       graceMs: duration(config.shutdown?.grace, defaults.shutdown.graceMs),
     }),
+    denyList: compileDenyListFile(context, config.denyList),
     accessLog: config.accessLog ?? defaults.accessLog,
     workers: config.workers ?? defaults.workers,
   });

@@ -61,6 +61,8 @@ const request = {
   no_certificate: { status: 400, message: 'No required SSL certificate was sent', close: true },
   // Closed as nginx does: the client's way out is a new connection, with a handshake for the host it wants.
   misdirected: { status: 421, message: 'Misdirected Request', close: true },
+  /** On the deny list. The connection is closed: nothing it could ask for would be answered. */
+  denied: { status: 403, message: 'client certificate unauthorized', close: true },
   no_host: { status: 404, message: 'Not Found' },
   no_route: { status: 404, message: 'Not Found' },
   method_refused: { status: 405, message: 'Not Allowed', close: true },
