@@ -27,7 +27,6 @@ export function compileListeners(config: Config): Listeners {
       port: admin?.port ?? defaults.admin.port,
     }),
     reusePort: config.listeners.reusePort ?? defaults.reusePort,
-    reusePort: config.listeners.reusePort ?? defaults.reusePort,
   });
 }
 
