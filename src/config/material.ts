@@ -1,7 +1,7 @@
 import { dirname, resolve } from 'node:path';
 import type { Material } from '../snapshot/compile.ts';
 import type { FileReference } from './file-references.ts';
-import { isPemRole, pemFault } from './pem.ts';
+import { isPemRole, pemFault, pemOfCrl } from './pem.ts';
 import { error, type Finding, warning } from './problem.ts';
 import { type FileContents, readBounded } from './read-file.ts';
 import { quote } from './text.ts';
@@ -50,6 +50,7 @@ export async function readMaterial(
       contents.set(file, read);
       if ('bytes' in read) total += read.bytes.length;
     }
+    if (role === 'crl' && 'bytes' in read) read = { ...read, bytes: pemOfCrl(read.bytes) };
     const fault = 'fault' in read ? read.fault : isPemRole(role) ? pemFault(role, read.bytes) : null;
     if (fault !== null) {
       findings.push(error(path, `${quote(file)} ${fault}`));

@@ -71,6 +71,13 @@ const conversions: Readonly<Record<PemRole, string>> = {
   crl: 'openssl crl -inform der -in FILE -out FILE.pem',
 };
 
+/** CRLs are handed out in DER (RFC 5280 §4.2.1.13): such a file as PEM. Any other as it is. */
+export function pemOfCrl(contents: Buffer): Buffer {
+  if (contents[0] !== 0x30 || (contents[1] ?? 0) < 0x80) return contents;
+  const lines = (contents.toString('base64').match(/.{1,64}/g) ?? []).join('\n');
+  return Buffer.from(`-----BEGIN X509 CRL-----\n${lines}\n-----END X509 CRL-----\n`);
+}
+
 /** What keeps a file's contents from serving a role, and what to do about it; null where they can. */
 export function pemFault(role: PemRole, contents: Uint8Array): string | null {
   // SEQUENCE with a length of two or more octets: every certificate, key and CRL in DER starts so.

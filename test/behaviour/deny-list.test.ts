@@ -104,13 +104,9 @@ await t.test('denied-client-tunnel-ends: at the reload, and others live on', asy
     socket.on('message', (data, binary) => socket.send(data, { binary }));
   });
   const open = async ({ bundle, key }: typeof client): Promise<WebSocket> => {
-    const socket = new WebSocket(`wss://127.0.0.1:${proxy.port}/chat`, {
-      servername: 'a.test',
-      headers: { host: 'a.test' },
-      rejectUnauthorized: false,
-      cert: bundle,
-      key,
-    });
+    const tls = { servername: 'a.test', rejectUnauthorized: false, cert: bundle, key };
+    const headers = { host: 'a.test' };
+    const socket = new WebSocket(`wss://127.0.0.1:${proxy.port}/chat`, { ...tls, headers });
     t.teardown(() => socket.terminate());
     await once(socket, 'open');
     return socket;

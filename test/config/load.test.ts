@@ -349,3 +349,14 @@ void t.test(
     t.pass();
   },
 );
+
+void t.test('a CRL in DER is taken as one in PEM', async (t) => {
+  const der = Buffer.from(files['ca.crl']!.replaceAll(/-----[^-]*-----/g, ''), 'base64');
+  t.same(await said(t, valid, { ...files, 'ca.crl': der }), []);
+  const path = folder(t, { ...files, 'ca.crl': der, 'c.yaml': valid });
+  const loaded = (await loadConfig(join(path, 'c.yaml'))) as LoadedConfig;
+  t.equal(loaded.material.get('ca.crl'), files['ca.crl']);
+  t.match(await said(t, valid, { ...files, 'ca.crl': der.subarray(0, -9) }), [
+    /the 1st CRL in `ca.crl` cannot be read/,
+  ]);
+});
