@@ -2,7 +2,6 @@ import { judgedUnder, testHostAuth } from '../support/client-auth.ts';
 import type { Policy } from '../../src/policy/policy.ts';
 import type { Connection } from '../../src/snapshot/connection.ts';
 import type { Forward, Respond } from '../../src/snapshot/decision.ts';
-import { createHostTable } from '../../src/snapshot/host-table.ts';
 import type { PolicyReason, RefusalReason } from '../../src/snapshot/reason.ts';
 import { respond as respondWith } from '../../src/snapshot/respond.ts';
 import { createRouteTable } from '../../src/snapshot/route-table.ts';
@@ -10,6 +9,7 @@ import type { HostClientAuth, Host, Route, Snapshot, Trust, Upstream } from '../
 import type { HandshakeEvent, RequestEvent } from '../../src/observe/observer.ts';
 import type { Identity } from '../../src/tls/identity.ts';
 import { testRoute } from '../support/route.ts';
+import { testSnapshot as snapshotOf, testUpstream as upstreamWith } from '../support/snapshot.ts';
 
 export { testRoute } from '../support/route.ts';
 
@@ -42,55 +42,15 @@ export function testHost(
 }
 
 export function testUpstream(name: string, endpoints: readonly string[], key = endpoints.join()): Upstream {
-  return {
-    name,
+  return upstreamWith(name, {
     endpoints: endpoints.map((endpoint) => ({ address: '127.0.0.1', port: 1, name: endpoint })),
-    balance: 'round_robin',
-    tls: null,
-    health: null,
-    ejection: { failures: 3, durationMs: 1, maxDurationMs: 1 },
-    tries: 1,
-    keepAlive: { connections: 1, timeoutMs: 1 },
     key,
-  };
+  });
 }
 
 export function testSnapshot(hosts: readonly Host[], changes: Partial<Snapshot> = {}): Snapshot {
-  return {
-    version: 'abcdef0123456789'.repeat(4),
-    listeners: {
-      https: { address: '127.0.0.1', port: 0 },
-      http: null,
-      admin: { address: '127.0.0.1', port: 0 },
-      reusePort: false,
-    },
-    minVersion: 'TLSv1.2',
-    sessionTickets: true,
-    hosts: createHostTable(hosts),
-    defaultHost: hosts[0]!,
-    standIn: { unknown: 'default', absent: 'default' },
-    denyList: null,
-    upstreams: new Map([['backend', testUpstream('backend', ['127.0.0.1:8000'])]]),
-    identityHeaderNames: new Set(),
-    limits: {
-      handshakeTimeoutMs: 1,
-      handshakes: 1,
-      handshakesPerAddress: 1,
-      connections: 1,
-      connectionsPerAddress: 1,
-      headSize: 1,
-      headerCount: 1,
-      headTimeoutMs: 1,
-      bodyTimeoutMs: 1,
-      keepAliveTimeoutMs: 1,
-      keepAliveRequests: 1,
-    },
-    crypto: { ciphers: ['TLS_AES_256_GCM_SHA384'], groups: null, signatureAlgorithms: null },
-    shutdown: { delayMs: 0, graceMs: 0 },
-    accessLog: true,
-    workers: 1,
-    ...changes,
-  };
+  const upstreams = new Map([['backend', testUpstream('backend', ['127.0.0.1:8000'])]]);
+  return snapshotOf(hosts, { upstreams, ...changes });
 }
 
 export const testIdentity: Identity = {

@@ -36,6 +36,7 @@ const input = (
   snapshotIdentityHeaderNames: allDialectHeaderNames,
   requestId: 'id-1',
   scheme: 'https',
+  appendForwardedFor: false,
   ...changes,
 });
 

@@ -4,7 +4,6 @@ import type { ClientAuthMode } from '../../src/config/schema.ts';
 import type { Policy } from '../../src/policy/policy.ts';
 import type { Connection } from '../../src/snapshot/connection.ts';
 import { decide } from '../../src/snapshot/decide.ts';
-import { createHostTable } from '../../src/snapshot/host-table.ts';
 import type { RequestHead } from '../../src/snapshot/request-head.ts';
 import { createRouteTable } from '../../src/snapshot/route-table.ts';
 import type { Host, Route, Snapshot } from '../../src/snapshot/snapshot.ts';
@@ -12,6 +11,7 @@ import { none, success, type Verdict } from '../../src/tls/verdict.ts';
 import { judgedUnder, testHostAuth } from '../support/client-auth.ts';
 import { anIdentity } from '../support/identity.ts';
 import { testRoute } from '../support/route.ts';
+import { testSnapshot } from '../support/snapshot.ts';
 
 const now = Date.UTC(2026, 10, 23);
 
@@ -61,38 +61,14 @@ const hosts: readonly Host[] = [
   }),
   host('policy.test', 'require', 'key of require', ou('ITOps'), [route('policy.test', '/app', ou('ITOps'))]),
 ];
-const snapshot: Snapshot = {
-  version: '1',
+const snapshot: Snapshot = testSnapshot(hosts, {
   listeners: {
-    https: { address: '', port: 8443 },
-    http: { address: '', port: 8080, redirectPort: null },
+    https: { address: '', port: 8443, proxyProtocol: null },
+    http: { address: '', port: 8080, redirectPort: null, proxyProtocol: null },
     admin: { address: '', port: 9090 },
+    reusePort: false,
   },
-  minVersion: 'TLSv1.2',
-  sessionTickets: true,
-  hosts: createHostTable(hosts),
-  defaultHost: hosts[0]!,
-  standIn: { unknown: 'default', absent: 'default' },
-  denyList: null,
-  upstreams: new Map(),
-  identityHeaderNames: new Set(),
-  limits: {
-    handshakeTimeoutMs: 1,
-    handshakes: 1,
-    handshakesPerAddress: 1,
-    connections: 1,
-    connectionsPerAddress: 1,
-    headSize: 1,
-    headerCount: 1,
-    headTimeoutMs: 1,
-    bodyTimeoutMs: 1,
-    keepAliveTimeoutMs: 1,
-    keepAliveRequests: 1,
-  },
-  crypto: { ciphers: ['TLS_AES_256_GCM_SHA384'], groups: null, signatureAlgorithms: null },
-  shutdown: { delayMs: 0, graceMs: 0 },
-  accessLog: true,
-};
+});
 
 const itops = anIdentity({ subject: [[{ oid: '2.5.4.11', value: 'ITOps' }]], notAfter: now + 1000 });
 const sales = anIdentity({ subject: [[{ oid: '2.5.4.11', value: 'Sales' }]], notAfter: now + 1000 });

@@ -7,11 +7,11 @@ import { Upstreams } from '../../../src/proxy/upstream/upstreams.ts';
 import { testHostAuth } from '../../support/client-auth.ts';
 import type { Connection } from '../../../src/snapshot/connection.ts';
 import type { Forward } from '../../../src/snapshot/decision.ts';
-import { createHostTable } from '../../../src/snapshot/host-table.ts';
 import type { RequestHead } from '../../../src/snapshot/request-head.ts';
 import { createRouteTable } from '../../../src/snapshot/route-table.ts';
-import type { Host, Limits, Route, Snapshot, Upstream } from '../../../src/snapshot/snapshot.ts';
+import type { Host, Limits, Route, Snapshot } from '../../../src/snapshot/snapshot.ts';
 import { testRoute } from '../../support/route.ts';
+import { testSnapshot, testUpstream } from '../../support/snapshot.ts';
 
 /** What a test tears down with: tap's `t`. */
 interface Teardown {
@@ -126,6 +126,7 @@ export class LaneUnderTest {
       host: this.host,
       route: this.route,
       target: head.path + head.query,
+      authenticate: false,
     };
   }
 
@@ -165,40 +166,19 @@ export class LaneUnderTest {
 }
 
 function snapshotOf(host: Host, options: LaneOptions): Snapshot {
-  const upstream: Upstream = {
-    name: 'origin',
-    endpoints:
-      options.origin === null
-        ? []
-        : [{ address: '127.0.0.1', port: options.origin, name: `127.0.0.1:${options.origin}` }],
-    balance: 'round_robin',
-    tls: null,
-    health: null,
+  const { origin } = options;
+  const upstream = testUpstream('origin', {
+    endpoints: origin === null ? [] : [{ address: '127.0.0.1', port: origin, name: `127.0.0.1:${origin}` }],
     ejection: { failures: 1000, durationMs: 1000, maxDurationMs: 1000 },
-    tries: 1,
     keepAlive: { connections: 32, timeoutMs: 60_000 },
-    key: 'origin',
-  };
-  return {
-    version: 'test',
-    listeners: {
-      https: { address: '127.0.0.1', port: 443 },
-      http: null,
-      admin: { address: '127.0.0.1', port: 9090 },
-    },
-    minVersion: 'TLSv1.2',
-    sessionTickets: true,
-    hosts: createHostTable([host]),
-    defaultHost: host,
-    standIn: { unknown: 'default', absent: 'default' },
-    denyList: null,
+  });
+  return testSnapshot([host], {
     upstreams: new Map([['origin', upstream]]),
     identityHeaderNames: new Set(['ssl-client-verify', 'ssl-client-subject-dn', 'client-cert']),
     limits: { ...limits, ...options.limits },
-    crypto: { ciphers: ['TLS_AES_256_GCM_SHA384'], groups: null, signatureAlgorithms: null },
     shutdown: { delayMs: 0, graceMs: 1000 },
     accessLog: false,
-  };
+  });
 }
 
 export async function startLane(t: Teardown, options: LaneOptions): Promise<LaneUnderTest> {

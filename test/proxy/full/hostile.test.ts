@@ -261,7 +261,7 @@ await t.test('a redirect tells where to', async (t) => {
   const lane = await startLane(t, {
     origin: null,
     decide: (_snapshot, _connection, head) =>
-      respond('redirect_https', null, null, null, `https://a.test${head.path}`),
+      respond('redirect_https', null, null, { location: `https://a.test${head.path}` }),
   });
   const client = lane.connect();
   client.write(`GET /x HTTP/1.1\r\n${host}\r\n`);
