@@ -71,7 +71,7 @@ export async function serve(
   const dir = t.testdir({});
   for (const [name, text] of Object.entries(files)) writeFileSync(join(dir, name), text, { mode: 0o600 });
   const file = join(dir, 'config.yaml');
-  writeFileSync(file, `${where}${config}`);
+  writeFileSync(file, `${where}${manyWorkers(config)}`);
   const child = spawn(...cleanNode(...nodeFlags, bin, 'serve', '--config', file), {
     stdio: ['ignore', 'pipe', 'inherit'],
   });
@@ -90,6 +90,12 @@ export async function serve(
   program.httpPort = await portOf('http');
   program.adminPort = await portOf('admin');
   return program;
+}
+
+/** With MTLS_TEST_WORKERS the same tests run against so many worker processes. */
+function manyWorkers(config: string): string {
+  const workers = process.env['MTLS_TEST_WORKERS'];
+  return workers === undefined || /^workers:/m.test(config) ? config : `workers: ${workers}\n${config}`;
 }
 
 /** What a configuration given to `serve` begins with. */
