@@ -39,6 +39,9 @@ import { shorten } from './shorten.ts';
  * | `request.upgrade` | request | true for a tunnel |
  * | `request.upstream` | request | null, or `name`, `endpoint`, `tries`, `status`, `head_ms` |
  * | `handshake.result`, `.reason`, `.detail` [1024], `.duration_ms` | handshake | of a failed one |
+ * | `handshake.offer` | handshake | what the client offered; null where no ClientHello was read: |
+ * | `….versions`, `.alpn`, `.signature_algorithms` | | in its order, the first 32 [64 each]; what has no TLS version's name is hex |
+ * | `….ja4` | | fingerprint of the client's software; anyone can imitate another's |
  * | `handshake.omitted` | handshake | of an overload: lines left out before this one, of which ten a second are written |
  * | `upstream.event` | upstream | `retry`, `ejected`, `readmitted`, `healthy`, `unhealthy` |
  * | `upstream.name`, `.endpoint`, `.detail` [512], `.for_ms` | upstream | |
@@ -123,8 +126,33 @@ export function handshakeFields(
       reason: event.reason,
       detail: text(event.detail, 1024),
       duration_ms: milliseconds(event.durationMs),
+      offer: offerFields(event.offer),
       ...(omitted === null ? {} : { omitted }),
     },
+  };
+}
+
+const maxOffered = 32;
+
+const versionNames: ReadonlyMap<number, string> = new Map([
+  [0x0304, 'TLSv1.3'],
+  [0x0303, 'TLSv1.2'],
+  [0x0302, 'TLSv1.1'],
+  [0x0301, 'TLSv1'],
+  [0x0300, 'SSLv3'],
+]);
+
+const code = (value: number): string => `0x${value.toString(16).padStart(4, '0')}`;
+
+function offerFields(offer: HandshakeEvent['offer']): Record<string, unknown> | null {
+  if (offer === null) return null;
+  return {
+    versions: offer.versions
+      .slice(0, maxOffered)
+      .map((version) => versionNames.get(version) ?? code(version)),
+    alpn: offer.alpn.slice(0, maxOffered).map((name) => shorten(name, 64)),
+    signature_algorithms: offer.signatureAlgorithms.slice(0, maxOffered).map(code),
+    ja4: shorten(offer.ja4, 64),
   };
 }
 

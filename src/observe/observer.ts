@@ -2,6 +2,7 @@ import type { UpstreamRecord } from '../proxy/upstream/outbound.ts';
 import type { Connection } from '../snapshot/connection.ts';
 import type { Decision } from '../snapshot/decision.ts';
 import type { HandshakeReason, ConnectionRefusal, RequestReason } from '../snapshot/reason.ts';
+import type { ClientOffer } from '../tls/client-offer.ts';
 import type { Identity } from '../tls/identity.ts';
 
 /** Where every part of the program reports what happened. One implementation writes metrics and logs. */
@@ -41,6 +42,8 @@ export interface HandshakeEvent {
   readonly identity: Identity | null;
   /** OpenSSL's or our own words, for the log. */
   readonly detail: string | null;
+  /** What the client offered, as it sent it, and its fingerprint; of a rejected handshake with a ClientHello, else null. */
+  readonly offer: (ClientOffer & { readonly ja4: string }) | null;
 }
 
 export interface RequestEvent {

@@ -11,9 +11,11 @@ export const maxHelloBytes = 65_536;
 export interface ClientHello {
   /** The SNI host name as sent, or null. Not normalised; may hold any byte as latin1. */
   readonly serverName: string | null;
-  /** `supported_versions`, or the legacy version where that extension is absent. GREASE left out. */
-  readonly versions: readonly number[];
-  readonly alpn: readonly string[];
+  readonly legacyVersion: number;
+  /** As sent, two bytes each, GREASE among them. */
+  readonly cipherSuites: Buffer;
+  /** Their bodies by type, in the order sent; GREASE among them. client-offer.ts reads more of them. */
+  readonly extensions: ReadonlyMap<number, Buffer>;
 }
 
 export type HelloResult =
@@ -124,26 +126,22 @@ function readMessage(message: Reader): ClientHello {
   const legacyVersion = message.uint(2);
   message.take(32); // random
   if (message.vector(1).left > 32) throw new Malformed('the session id is too long');
-  message.vector(2); // cipher suites
+  const cipherSuites = message.vector(2).bytes;
   message.vector(1); // compression methods
   let serverName: string | null = null;
-  let versions: number[] = [legacyVersion];
-  let alpn: string[] = [];
   // A hello without extensions is legal in TLS 1.2.
-  const extensions = message.left === 0 ? message : message.vector(2);
+  const list = message.left === 0 ? message : message.vector(2);
   if (message.left !== 0) throw new Malformed('bytes follow the extensions');
-  const seen = new Set<number>();
-  while (extensions.left > 0) {
-    const type = extensions.uint(2);
-    const body = extensions.vector(2);
+  const extensions = new Map<number, Buffer>();
+  while (list.left > 0) {
+    const type = list.uint(2);
+    const body = list.vector(2);
     // RFC 8446 §4.2: no extension twice. A second server_name could be read differently by OpenSSL.
-    if (seen.has(type)) throw new Malformed('an extension stands twice');
-    seen.add(type);
+    if (extensions.has(type)) throw new Malformed('an extension stands twice');
+    extensions.set(type, body.bytes);
     if (type === 0) serverName = readServerName(body);
-    else if (type === 16) alpn = readAlpn(body);
-    else if (type === 43) versions = readVersions(body);
   }
-  return { serverName, versions: versions.filter((version) => !isGrease(version)), alpn };
+  return { serverName, legacyVersion, cipherSuites, extensions };
 }
 
 /** RFC 6066 §3: a list with one entry of type host_name. */
@@ -156,23 +154,4 @@ function readServerName(body: Reader): string | null {
     throw new Malformed('the server name is no single host name');
   if (name.left > 255) throw new Malformed('the server name is too long');
   return name.latin1();
-}
-
-function readAlpn(body: Reader): string[] {
-  const names: string[] = [];
-  const list = body.vector(2);
-  while (list.left > 0) names.push(list.vector(1).latin1());
-  return names;
-}
-
-function readVersions(body: Reader): number[] {
-  const versions: number[] = [];
-  const list = body.vector(1);
-  while (list.left > 1) versions.push(list.uint(2));
-  return versions;
-}
-
-/** RFC 8701: values a client adds at random so that servers learn to ignore the unknown. */
-function isGrease(value: number): boolean {
-  return (value & 0x0f0f) === 0x0a0a && value >> 8 === (value & 0xff);
 }

@@ -146,6 +146,7 @@ export class TlsListener {
   #recognise(pending: PendingHandshake, result: Exclude<HelloResult, Incomplete>, bytes: Buffer): void {
     switch (result.status) {
       case 'hello':
+        pending.hello = result.hello;
         this.#startHandshake(pending, result.hello.serverName, bytes);
         return;
       case 'not_tls':

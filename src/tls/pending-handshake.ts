@@ -2,6 +2,9 @@ import type { Socket } from 'node:net';
 import type { HandshakeEvent, Observer } from '../observe/observer.ts';
 import type { HandshakeFailure, HandshakeReason } from '../snapshot/reason.ts';
 import type { Host } from '../snapshot/snapshot.ts';
+import type { ClientHello } from './client-hello.ts';
+import { readOffer } from './client-offer.ts';
+import { ja4 } from './ja4.ts';
 import type { Peer } from './proxy-protocol.ts';
 
 /** What is known of a handshake at its end, where it got so far. */
@@ -23,6 +26,8 @@ export class PendingHandshake {
   readonly remotePort: number;
   readonly localPort: number;
   host: Host | null = null;
+  /** What the client offered; let go of when it is settled. */
+  hello: ClientHello | null = null;
   /** As sent. */
   serverName: string | null = null;
   serverNameMatched = false;
@@ -56,6 +61,9 @@ export class PendingHandshake {
     this.#settled = true;
     this.onSettled();
     const { observer, now } = this.#deps;
+    const { hello } = this;
+    // Of thousands of open connections, each would keep its ClientHello.
+    this.hello = null;
     observer.handshake({
       listener: 'https',
       host: this.host?.id ?? null,
@@ -70,6 +78,13 @@ export class PendingHandshake {
       serverName: this.serverName,
       identity: known.identity ?? null,
       detail: known.detail ?? null,
+      // Reading and hashing it costs what a good handshake need not pay.
+      offer: result === 'rejected' && hello !== null ? describe(hello) : null,
     });
   }
+}
+
+function describe(hello: ClientHello): HandshakeEvent['offer'] {
+  const offer = readOffer(hello);
+  return { ...offer, ja4: ja4(hello, offer) };
 }

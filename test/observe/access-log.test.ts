@@ -153,6 +153,12 @@ void t.test('a failed handshake is one line, an accepted one none', (t) => {
       detail: 'unable to get local issuer certificate',
       tlsVersion: null,
       cipher: null,
+      offer: {
+        versions: [0x0304, 0x0303, 0x7f1c],
+        alpn: ['h2', 'http/1.1'],
+        signatureAlgorithms: [0x0403, 0x0804],
+        ja4: 't13d1516h2_8daaf6152771_e5627efa2ab1',
+      },
     }),
   );
   t.equal(lines.length, 1);
@@ -180,6 +186,12 @@ void t.test('a failed handshake is one line, an accepted one none', (t) => {
       reason: 'untrusted',
       detail: 'unable to get local issuer certificate',
       duration_ms: 7,
+      offer: {
+        versions: ['TLSv1.3', 'TLSv1.2', '0x7f1c'],
+        alpn: ['h2', 'http/1.1'],
+        signature_algorithms: ['0x0403', '0x0804'],
+        ja4: 't13d1516h2_8daaf6152771_e5627efa2ab1',
+      },
     },
   });
   t.end();
@@ -298,6 +310,12 @@ void t.test(
             detail: text,
             identity,
             remoteAddress: text,
+            offer: {
+              versions: Array.from({ length: 9999 }, (_, code) => code),
+              alpn: Array.from({ length: 9999 }, () => text),
+              signatureAlgorithms: Array.from({ length: 9999 }, (_, code) => code),
+              ja4: text,
+            },
           } satisfies Partial<HandshakeEvent>),
         );
         log.upstream({ kind: 'retry', upstream: text, endpoint: text, detail: text });

@@ -144,6 +144,7 @@ export function handshakeEvent(changes: Partial<HandshakeEvent> = {}): Handshake
     serverName: 'a.test',
     identity: testIdentity,
     detail: null,
+    offer: null,
     ...changes,
   };
 }

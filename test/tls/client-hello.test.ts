@@ -1,9 +1,12 @@
+import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { createServer } from 'node:net';
 import { connect } from 'node:tls';
 import * as fc from 'fast-check';
 import t from 'tap';
 import { maxHelloBytes, readClientHello } from '../../src/tls/client-hello.ts';
+import { readOffer } from '../../src/tls/client-offer.ts';
+import { ja4 } from '../../src/tls/ja4.ts';
 
 /** The ClientHello that this runtime's OpenSSL really sends. */
 async function realHello(options: { servername?: string; ALPNProtocols?: string[]; maxVersion?: 'TLSv1.2' }) {
@@ -60,17 +63,25 @@ function serverName(name: string): Buffer {
   return extension(0, Buffer.concat([uint16(entry.length), entry]));
 }
 
-await t.test('reads server name, versions and ALPN of a real hello', async (t) => {
+await t.test('reads the server name of a real hello, and all that it offers', async (t) => {
   const bytes = await realHello({ servername: 'In.Logpoint.com.np', ALPNProtocols: ['http/1.1', 'h2'] });
-  t.match(readClientHello(bytes), {
-    status: 'hello',
-    hello: { serverName: 'In.Logpoint.com.np', versions: [0x0304, 0x0303], alpn: ['http/1.1', 'h2'] },
-  });
+  const result = readClientHello(bytes);
+  if (result.status !== 'hello') throw new Error(result.status);
+  const { hello } = result;
+  t.equal(hello.serverName, 'In.Logpoint.com.np');
+  const offer = readOffer(hello);
+  t.match(offer, { versions: [0x0304, 0x0303], alpn: ['http/1.1', 'h2'] });
+  t.ok(offer.signatureAlgorithms.includes(0x0403));
+  t.match(ja4(hello, offer), /^t13d\d{4}h1_[0-9a-f]{12}_[0-9a-f]{12}$/);
 });
 
 await t.test('a hello without server name, or for TLS 1.2 only, says so', async (t) => {
-  const bytes = await realHello({ maxVersion: 'TLSv1.2' });
-  t.match(readClientHello(bytes), { status: 'hello', hello: { serverName: null, versions: [0x0303] } });
+  const result = readClientHello(await realHello({ maxVersion: 'TLSv1.2' }));
+  if (result.status !== 'hello') throw new Error(result.status);
+  t.equal(result.hello.serverName, null);
+  const offer = readOffer(result.hello);
+  t.match(offer, { versions: [0x0303], alpn: [] });
+  t.match(ja4(result.hello, offer), /^t12i\d{4}00_/);
 });
 
 await t.test('however a hello is cut over records, it reads the same (CVE-2026-32305)', async (t) => {
@@ -106,14 +117,6 @@ await t.test('a hello that never ends is refused at the limit', async (t) => {
   const bytes = Buffer.concat([endless, ...Array(4).fill(inRecordsOf(Buffer.alloc(16_389), 16_384))]);
   t.ok(bytes.length > maxHelloBytes);
   t.equal(readClientHello(bytes).status, 'malformed');
-});
-
-await t.test('GREASE is not among the versions', async (t) => {
-  const bytes = helloWith([
-    extension(43, Buffer.from([4, 0x7a, 0x7a, 3, 4])),
-    extension(0x3a3a, Buffer.alloc(1)),
-  ]);
-  t.match(readClientHello(bytes), { status: 'hello', hello: { versions: [0x0304] } });
 });
 
 await t.test('plain HTTP is told from TLS by its first byte', async (t) => {
@@ -156,6 +159,10 @@ await t.test('mutated hellos always get an answer', async (t) => {
         const mutated = Buffer.from(bytes);
         for (const [at, value] of changes) mutated[at] = value;
         readClientHello(mutated.subarray(0, length));
+        const whole = readClientHello(mutated);
+        if (whole.status !== 'hello') return;
+        const print = ja4(whole.hello, readOffer(whole.hello));
+        assert.match(print, /^t(?:\d\d|s[23])[di]\d{4}[0-9A-Za-z]{2}_[0-9a-f]{12}_[0-9a-f]{12}$/);
       },
     ),
     { numRuns: 3000 },
