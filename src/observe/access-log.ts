@@ -89,7 +89,8 @@ export class AccessLog implements Observer {
 
   request(event: RequestEvent): void {
     const level = levelOf(event);
-    if (!this.requests || !this.#logger.isLevelEnabled(level)) return;
+    if (!this.requests || event.decision.route?.accessLog === false) return;
+    if (!this.#logger.isLevelEnabled(level)) return;
     this.#loggerOf(event.connection)[level](requestFields(event));
   }
 

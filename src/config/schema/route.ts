@@ -3,6 +3,7 @@ import { RouteClientAuth } from './client-auth.ts';
 import { Access, RateLimit } from './access.ts';
 import { IdentityHeaders } from './identity-headers.ts';
 import { PolicyRef } from './policy.ts';
+import { RequestEdits, ResponseEdits } from './response.ts';
 import { Duration, RoutePath, Size, strict } from './value.ts';
 
 const RouteTimeouts = Type.Object(
@@ -28,7 +29,7 @@ export const PlainHttp = Type.Union([Type.Literal('redirect'), Type.Literal('ser
 export type PlainHttp = Static<typeof PlainHttp>;
 
 const targetWords =
-  'with {scheme}, {host}, {authority}, {path}, {query}, {uri} and, of a Regex path, {0} to {9}';
+  'with {scheme}, {host}, {authority}, {path}, {query}, {args} (without its ?), {uri} and, of a Regex path, {0} to {9}';
 
 const Redirect = Type.Object(
   {
@@ -98,6 +99,11 @@ export const Route = Type.Object(
     policy: Type.Optional(PolicyRef),
     access: Type.Optional(Access),
     rateLimit: Type.Optional(RateLimit),
+    response: Type.Optional(ResponseEdits),
+    request: Type.Optional(RequestEdits),
+    accessLog: Type.Optional(
+      Type.Boolean({ description: 'Log the requests of this route. Default: as the program does.' }),
+    ),
     identityHeaders: Type.Optional(IdentityHeaders),
     timeouts: Type.Optional(RouteTimeouts),
     bodyLimit: Type.Optional(Size),

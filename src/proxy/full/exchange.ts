@@ -4,6 +4,7 @@ import type { Forward, Respond } from '../../snapshot/decision.ts';
 import type { RefusalReason, RequestReason } from '../../snapshot/reason.ts';
 import { renderAnswer } from '../answer.ts';
 import { valuesOf } from '../headers/field.ts';
+import { editResponseHeaders } from '../headers/edit-response.ts';
 import { planResponseHeaders } from '../headers/response.ts';
 import type { OutboundCall, UpstreamRecord } from '../upstream/outbound.ts';
 import type { Downstream } from './downstream.ts';
@@ -264,8 +265,11 @@ export class Exchange {
   #writeHead(status: number, headers: readonly string[], close: boolean): void {
     // Without this node:http adds Connection and Keep-Alive headers of its own.
     this.response.removeHeader('connection');
+    const edits = this.judgement.decision.route?.response ?? null;
+    const { listener } = this.downstream.connection;
+    const edited = edits === null ? headers : editResponseHeaders(headers, edits, listener);
     const connection = close ? ['Connection', 'close'] : this.#isHttp11 ? [] : ['Connection', 'keep-alive'];
-    this.response.writeHead(status, [...connection, ...headers]);
+    this.response.writeHead(status, [...connection, ...edited]);
     this.#status = status;
     if (close) this.downstream.takeNoMore();
   }

@@ -5,13 +5,18 @@ import { planIdentityHeaders } from './identity.ts';
 import { isIdentityHeaderName } from './names.ts';
 
 export interface RequestHeadersInput extends ForwardedInput {
-  readonly route: Pick<Route, 'clientAuth' | 'identityHeaders' | 'upstreamHost'>;
+  readonly route: Pick<Route, 'clientAuth' | 'identityHeaders' | 'upstreamHost' | 'requestHeaders'>;
   /** `Snapshot.identityHeaderNames`. */
   readonly snapshotIdentityHeaderNames: ReadonlySet<string>;
 }
 
 /** nginx calls all others invalid and drops them (`ignore_invalid_headers on`, `underscores_in_headers off`). */
 const passableName = /^[a-z0-9-]+$/;
+
+/** What only we may set, and what nobody may. */
+export function isReservedHeader(lower: string): boolean {
+  return removed.has(lower) || isIdentityHeaderName(lower);
+}
 
 const removed: ReadonlySet<string> = new Set([...hopByHopNames, ...ownNames]);
 
@@ -31,6 +36,7 @@ const removed: ReadonlySet<string> = new Set([...hopByHopNames, ...ownNames]);
  */
 export function planRequestHeaders(input: RequestHeadersInput): string[] {
   const { rawHeaders, head, snapshotIdentityHeaderNames } = input;
+  const { requestHeaders } = input.route;
   const named = connectionNamed(rawHeaders);
   const planned = ['Host', input.route.upstreamHost ?? head.authority];
   for (let index = 0; index < rawHeaders.length; index += 2) {
@@ -41,6 +47,7 @@ export function planRequestHeaders(input: RequestHeadersInput): string[] {
       !passableName.test(lower) ||
       isIdentityHeaderName(lower) ||
       snapshotIdentityHeaderNames.has(lower) ||
+      requestHeaders.has(lower) ||
       named?.has(lower) === true
     ) {
       continue;
@@ -48,6 +55,7 @@ export function planRequestHeaders(input: RequestHeadersInput): string[] {
     planned.push(name, rawHeaders[index + 1] ?? '');
   }
   planned.push(...forwardedHeaders(input));
+  for (const [name, value] of requestHeaders.values()) planned.push(name, value);
   planned.push(...planIdentityHeaders(input.connection, input.route.clientAuth, input.route.identityHeaders));
   return planned;
 }

@@ -11,6 +11,8 @@ import { compileRouteClientAuth } from './client-auth.ts';
 import { compileAccess, compileRateLimit } from './access.ts';
 import type { CompileContext } from './context.ts';
 import { duration } from './duration.ts';
+import { compileRequestHeaders } from './request-headers.ts';
+import { compileResponseEdits } from './response-edits.ts';
 import { compileHostPolicy } from './policy.ts';
 
 /** A route of a host. */
@@ -47,6 +49,9 @@ export function compileRoute(
     policy: compileHostPolicy(context, config.policy, `${path}/policy`),
     access: compileAccess(context, config.access, `${path}/access`),
     rateLimit: compileRateLimit(context, config.rateLimit, `${path}/rateLimit`),
+    response: compileResponseEdits(context, config.response, `${path}/response`),
+    requestHeaders: compileRequestHeaders(context, config.request, `${path}/request/set`),
+    accessLog: config.accessLog ?? true,
     upstream: config.upstream ?? '',
     identityHeaders: compileIdentityHeaders(
       context,
