@@ -15,13 +15,15 @@ const certificate = { cert: 'server.pem', key: 'server.key' };
 
 type Testing = Parameters<typeof startProxy>[0];
 
+type Asking = (path: string, headers?: readonly string[], host?: string) => Promise<RawAnswer>;
+
 interface Setting {
   readonly proxy: Proxy;
   readonly backend: Backend;
-  get(path: string, headers?: readonly string[], host?: string): Promise<RawAnswer>;
-  plain(path: string, headers?: readonly string[], host?: string): Promise<RawAnswer>;
+  readonly get: Asking;
+  readonly plain: Asking;
   /** What the backend saw last. */
-  seen(): Backend['seen'][number];
+  readonly seen: () => Backend['seen'][number];
 }
 
 async function withRoutes(
