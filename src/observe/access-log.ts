@@ -106,6 +106,7 @@ export class AccessLog implements Observer {
   /** Counted, not logged: the request or the failed handshake has its line. */
   connectionOpened(): void {}
   connectionClosed(): void {}
+  connectionEnded(): void {}
 
   /** Something about the program itself: started, draining, stopped. */
   program(level: Level, message: string, fields: Readonly<Record<string, unknown>> = {}): void {

@@ -99,6 +99,11 @@ export const catalogue = Object.freeze({
     'Connections closed unread, because there were too many in all (overload) or of one address (address_overload).',
     ['listener', 'reason'],
   ),
+  connectionsEnded: counter(
+    'mtls_connections_ended_total',
+    'Connections that a limit ended between requests: idle for too long (keep_alive_timeout), as many requests as one may have (keep_alive_requests), or not a byte in time (unused).',
+    ['listener', 'reason'],
+  ),
   openConnections: gauge('mtls_open_connections', 'Connections open now.', ['listener'], 'sum'),
 
   requests: counter(

@@ -1,6 +1,7 @@
 import { performance } from 'node:perf_hooks';
 import { Registry } from 'prom-client';
 import {
+  connectionEnds,
   connectionRefusals,
   policyReasons,
   type PolicyReason,
@@ -13,6 +14,7 @@ import { addHandshakeBaseline, countHandshake } from './handshake-series.ts';
 import { HostSeries } from './host-series.ts';
 import { listenerLabel, unknown } from './labels.ts';
 import type {
+  ConnectionEndedEvent,
   ConnectionRefusedEvent,
   HandshakeEvent,
   Observer,
@@ -83,6 +85,7 @@ export class Metrics implements Observer {
       families.connections.series({ listener });
       families.openConnections.series({ listener });
       for (const reason of connectionRefusals) families.connectionsRefused.series({ listener, reason });
+      for (const reason of connectionEnds) families.connectionsEnded.series({ listener, reason });
     }
     for (const result of ['success', 'failure'] as const) families.reloads.series({ result });
     for (const reason of ['back_pressure', 'error'] as const) families.logLinesDropped.series({ reason });
@@ -156,6 +159,10 @@ export class Metrics implements Observer {
 
   connectionRefused({ listener, reason }: ConnectionRefusedEvent): void {
     this.#families.connectionsRefused.series({ listener: listenerLabel(listener), reason }).value++;
+  }
+
+  connectionEnded({ listener, reason }: ConnectionEndedEvent): void {
+    this.#families.connectionsEnded.series({ listener: listenerLabel(listener), reason }).value++;
   }
 
   upstream(event: UpstreamEvent): void {

@@ -35,6 +35,7 @@ export function createObserver({ metrics, log, more = [] }: ObserverParts): Obse
     connectionOpened: tell((observer, listener) => observer.connectionOpened(listener)),
     connectionClosed: tell((observer, listener) => observer.connectionClosed(listener)),
     connectionRefused: tell((observer, event) => observer.connectionRefused(event)),
+    connectionEnded: tell((observer, event) => observer.connectionEnded(event)),
     upstream: tell((observer, event) => observer.upstream(event)),
     reload: tell((observer, event) => observer.reload(event)),
   } satisfies Observer);

@@ -1,7 +1,7 @@
 import type { UpstreamRecord } from '../proxy/upstream/outbound.ts';
 import type { Connection } from '../snapshot/connection.ts';
 import type { Decision } from '../snapshot/decision.ts';
-import type { HandshakeReason, ConnectionRefusal, RequestReason } from '../snapshot/reason.ts';
+import type { ConnectionEnd, ConnectionRefusal, HandshakeReason, RequestReason } from '../snapshot/reason.ts';
 import type { ClientOffer } from '../tls/client-offer.ts';
 import type { Identity } from '../tls/identity.ts';
 
@@ -12,6 +12,7 @@ export interface Observer {
   connectionOpened(listener: string): void;
   connectionClosed(listener: string): void;
   connectionRefused(event: ConnectionRefusedEvent): void;
+  connectionEnded(event: ConnectionEndedEvent): void;
   upstream(event: UpstreamEvent): void;
   reload(event: ReloadEvent): void;
 }
@@ -21,6 +22,12 @@ export interface ConnectionRefusedEvent {
   readonly listener: string;
   readonly reason: ConnectionRefusal;
   readonly remoteAddress: string;
+}
+
+/** A connection that a limit ended between requests. */
+export interface ConnectionEndedEvent {
+  readonly listener: string;
+  readonly reason: ConnectionEnd;
 }
 
 export interface HandshakeEvent {

@@ -135,6 +135,17 @@ export const connectionRefusals: readonly ConnectionRefusal[] = Object.freeze([
   'proxy_protocol',
 ]);
 
+/** Which limit ended a connection between requests, as it is meant to. */
+export type ConnectionEnd = (typeof connectionEnds)[number];
+export const connectionEnds = Object.freeze([
+  /** No request came for `keepAliveTimeout`. */
+  'keep_alive_timeout',
+  /** It has had its `keepAliveRequests`. */
+  'keep_alive_requests',
+  /** Not one byte of a request came for `headTimeout`. One that began to talk gets an answer: `head_timeout`. */
+  'unused',
+] as const);
+
 /** What a handshake's `reason` label may be: `ok`, what verification said, or why it broke off. */
 export type HandshakeReason = 'ok' | 'no_certificate' | VerificationReason | HandshakeFailure;
 export const handshakeReasons: readonly HandshakeReason[] = Object.freeze([

@@ -95,6 +95,7 @@ await t.test('one address has its share of handshakes in flight; the others shak
       handshake: { reason: 'address_overload', detail: 'too many handshakes of this address at once' },
     },
   ]);
+  t.match(await proxy.metrics(), /^mtls_handshakes_total\{[^}]*reason="address_overload"[^}]*\} 1$/m);
   const gone = closed(holding);
   holding.write('nonsense, and so no handshake any more');
   await gone;

@@ -5,7 +5,7 @@ import t from 'tap';
 import { catalogue } from '../../src/observe/catalogue.ts';
 import { maxBaselineHosts, Metrics, workerEnds } from '../../src/observe/metrics.ts';
 import type { HandshakeEvent, RequestEvent } from '../../src/observe/observer.ts';
-import { answers, handshakeFailures, handshakeReasons } from '../../src/snapshot/reason.ts';
+import { answers, connectionEnds, handshakeFailures, handshakeReasons } from '../../src/snapshot/reason.ts';
 import { createAuthority } from '../support/pki.ts';
 import { needs } from '../support/program.ts';
 import {
@@ -216,7 +216,8 @@ void t.test(
     t.ok(values('status').size < 80);
     t.ok(values('cipher').size <= 65);
     const reasons = new Set<string>([...Object.keys(answers), ...handshakeReasons, 'client_abort']);
-    for (const more of ['upstream_truncated', 'back_pressure', 'error', ...workerEnds]) reasons.add(more);
+    for (const more of ['upstream_truncated', 'back_pressure', 'error', ...workerEnds, ...connectionEnds])
+      reasons.add(more);
     for (const reason of values('reason')) t.ok(reasons.has(reason), JSON.stringify(reason));
   },
 );

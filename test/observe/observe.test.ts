@@ -24,6 +24,7 @@ function tellAll(observer: Observer): void {
   observer.connectionOpened('https');
   observer.connectionClosed('https');
   observer.connectionRefused({ listener: 'https', reason: 'overload', remoteAddress: '192.0.2.1' });
+  observer.connectionEnded({ listener: 'https', reason: 'unused' });
   observer.upstream({ kind: 'readmitted', upstream: 'backend', endpoint: '127.0.0.1:8000' });
   observer.reload({ result: 'success', version: 'x', problems: [] });
 }
@@ -51,6 +52,7 @@ void t.test('further observers hear every event, whatever another one does', (t)
     'connectionOpened',
     'connectionClosed',
     'connectionRefused',
+    'connectionEnded',
     'upstream',
     'reload',
   ] as const;

@@ -1,27 +1,10 @@
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
-import { createServer } from 'node:net';
-import { connect } from 'node:tls';
 import * as fc from 'fast-check';
 import t from 'tap';
 import { maxHelloBytes, readClientHello } from '../../src/tls/client-hello.ts';
 import { readOffer } from '../../src/tls/client-offer.ts';
 import { ja4 } from '../../src/tls/ja4.ts';
-
-/** The ClientHello that this runtime's OpenSSL really sends. */
-async function realHello(options: { servername?: string; ALPNProtocols?: string[]; maxVersion?: 'TLSv1.2' }) {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as { port: number };
-  const client = connect({ host: '127.0.0.1', port, rejectUnauthorized: false, ...options });
-  client.on('error', () => {});
-  const [socket] = await once(server, 'connection');
-  const [bytes] = (await once(socket, 'data')) as [Buffer];
-  client.destroy();
-  socket.destroy();
-  server.close();
-  return bytes;
-}
+import { realHello } from '../support/hello.ts';
 
 /** Cuts the handshake message of a single record into records of the given size. */
 function inRecordsOf(hello: Buffer, size: number): Buffer {

@@ -1,9 +1,9 @@
 import type { Socket } from 'node:net';
 import { TLSSocket } from 'node:tls';
-import type { RequestEvent } from '../../observe/observer.ts';
+import type { Observer, RequestEvent } from '../../observe/observer.ts';
 import type { Connection } from '../../snapshot/connection.ts';
 import { respond } from '../../snapshot/respond.ts';
-import type { RefusalReason } from '../../snapshot/reason.ts';
+import type { ConnectionEnd, RefusalReason } from '../../snapshot/reason.ts';
 import { formatClosingAnswer, renderAnswer } from '../answer.ts';
 import type { Exchange } from './exchange.ts';
 import { generateRequestId } from './judgement.ts';
@@ -119,12 +119,11 @@ export class Downstream {
 
   /** The response being written is the last, by what is known of the connection. */
   get ending(): boolean {
-    const { keepAliveRequests } = this.#lane.snapshot().limits;
-    return (
-      this.#lane.draining ||
-      this.#served >= keepAliveRequests ||
-      (!this.#taking && this.#exchanges.length === 1)
-    );
+    return this.#lane.draining || this.#isUsedUp || (!this.#taking && this.#exchanges.length === 1);
+  }
+
+  get #isUsedUp(): boolean {
+    return this.#served >= this.#lane.snapshot().limits.keepAliveRequests;
   }
 
   /** The parser is in the body of a request: one that is served, waits, or was already answered. */
@@ -165,7 +164,7 @@ export class Downstream {
   /** The socket's own timer ran out: between requests that is keep-alive's end, within one a stalled client. */
   timedOut(): void {
     const [current] = this.#exchanges;
-    if (current === undefined) this.close();
+    if (current === undefined) this.close(this.#lane.draining ? null : 'keep_alive_timeout');
     else {
       current.fail('client_abort', 'the client stopped reading');
       this.breakOff();
@@ -175,10 +174,13 @@ export class Downstream {
   /**
    * Ends the connection behind what was written, and reads on for a moment: closing a socket that has unread
    * bytes resets it, and a reset takes the answer away from a client that has not read it yet (RFC 9112 §9.6).
+   * @param end The limit that ends it, where one does.
    */
-  close(): void {
+  close(end: ConnectionEnd | null = this.#isUsedUp ? 'keep_alive_requests' : null): void {
     if (this.#closing) return;
     this.#closing = true;
+    if (end !== null)
+      this.#tell((observer) => observer.connectionEnded({ listener: this.connection.listener, reason: end }));
     const { socket } = this;
     const patient = this.inBody;
     socket.setTimeout(0);
@@ -216,8 +218,12 @@ export class Downstream {
 
   /** Reports without letting an observer's mistake end the process. */
   report(event: RequestEvent): void {
+    this.#tell((observer) => observer.request(event));
+  }
+
+  #tell(call: (observer: Observer) => void): void {
     try {
-      this.#lane.observer.request(event);
+      call(this.#lane.observer);
     } catch (error) {
       process.emitWarning(error instanceof Error ? error : String(error));
     }
@@ -234,7 +240,7 @@ export class Downstream {
     const { reason, detail } = failure;
     // A connection that was opened ahead of need and never used is closed without a word, as nginx does.
     if (reason === 'head_timeout' && this.silent) {
-      this.close();
+      this.close('unused');
       return;
     }
     const decision = respond(reason, null, null, detail);

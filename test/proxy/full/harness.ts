@@ -103,6 +103,7 @@ export class LaneUnderTest {
       connectionOpened(): void {},
       connectionClosed(): void {},
       connectionRefused(): void {},
+      connectionEnded(): void {},
       upstream(): void {},
       reload(): void {},
     };
