@@ -72,6 +72,8 @@ export const defaults = deepFreeze({
   absentServerName: 'default',
   /** auth-tls-verify-depth 1. */
   verifyDepth: 1,
+  /** nginx has no limit for the answer (its resolver's is 30 s), and keeps it until nextUpdate. */
+  ocsp: { timeoutMs: 2000, maxAgeMs: 86_400_000 },
   /** Kubernetes' Prefix: by path segment. */
   pathType: 'Prefix',
   /** temporal-redirect-code 302. */

@@ -21,9 +21,12 @@ export function fileReferences(config: Config): FileReference[] {
     const path = pointer('hosts', index);
     add(`${path}/certificate/cert`, 'certificate', certificate.cert);
     add(`${path}/certificate/key`, 'key', certificate.key);
+    add(`${path}/certificate/ocspResponse`, 'ocspResponse', certificate.ocspResponse);
     add(`${path}/clientAuth/ca`, 'ca', clientAuth?.ca);
     add(`${path}/clientAuth/crl`, 'crl', clientAuth?.crl);
-    for (const [number, { access }] of routes.entries()) {
+    for (const [number, { access, clientAuth: own }] of routes.entries()) {
+      add(`${path}/routes/${number}/clientAuth/ca`, 'ca', own?.ca);
+      add(`${path}/routes/${number}/clientAuth/crl`, 'crl', own?.crl);
       const users = access?.basicAuth?.users;
       const place = `${path}/routes/${number}/access/basicAuth/users`;
       if (Array.isArray(users)) users.forEach((file, nth) => add(`${place}/${nth}`, 'users', file));

@@ -2,6 +2,7 @@ import type { Finding } from './problem.ts';
 import { checkClientAuth } from './rules/client-auth.ts';
 import { checkListeners } from './rules/listeners.ts';
 import { checkNames } from './rules/names.ts';
+import { checkOcsp } from './rules/ocsp.ts';
 import { checkPolicies } from './rules/policies.ts';
 import { checkProxyProtocol } from './rules/proxy-protocol.ts';
 import { checkQuantities } from './rules/quantities.ts';
@@ -21,6 +22,7 @@ export function checkRules(config: Config): Finding[] {
     checkNames,
     checkTls,
     checkClientAuth,
+    checkOcsp,
     checkPolicies,
     checkRoutes,
     checkUpstreams,

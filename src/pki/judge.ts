@@ -8,7 +8,7 @@ import { refuseDeepChain } from '../tls/verification.ts';
 import { messageOf, PkiError } from './error.ts';
 
 /** What a client certificate is verified against: the part of a host's settings that decides it. */
-export type TrustMaterial = Omit<Trust, 'key'>;
+export type TrustMaterial = Omit<Trust, 'key' | 'ocsp'>;
 
 /**
  * The verdict that the proxy's own handshakes give on a client's chain (leaf first, DER).

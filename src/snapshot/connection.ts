@@ -33,6 +33,8 @@ export interface Connection {
 /** What verification against one trust store said of a connection's certificate. */
 export interface Judged {
   readonly verdict: Verdict;
+  /** Milliseconds since 1970 until when a success counts: as long as what an OCSP responder said. Absent: no end. */
+  readonly validUntil?: number;
 }
 
 /** What a connection proves where certificates are asked for in this way. Without verification: `none`. */

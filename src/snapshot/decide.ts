@@ -108,9 +108,16 @@ function refuseVerdict(
   if (now > connection.identity.notAfter) {
     return respond('expired', host, null, 'the certificate has expired');
   }
-  if (verdict.status === 'success') return null;
+  if (verdict.status === 'success') return refuseStale(host, clientAuth, connection, now);
   if (mode === 'optional_no_ca' && verdict.untrustedOnly) return null;
   return respond(verdict.reason, host, null, verdict.detail);
+}
+
+/** The client's way out is a new connection, on which its certificate is asked about anew. */
+function refuseStale(host: Host, { trust }: ClientAuth, { judged }: Connection, now: number): Respond | null {
+  const { validUntil = Infinity } = judged.get(trust?.key ?? '') ?? {};
+  if (now < validUntil) return null;
+  return respond('ocsp_expired', host, null, 'what the OCSP responder said of the certificate is too old');
 }
 
 function forwardTo(

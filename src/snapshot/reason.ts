@@ -30,6 +30,10 @@ const verification = {
   path_len: certificateError,
   name_constraint: certificateError,
   malformed_cert: certificateError,
+  /** Its OCSP responder does not know the certificate. */
+  ocsp_unknown: certificateError,
+  /** No responder gave an answer that counts. */
+  ocsp_unavailable: certificateError,
   other: certificateError,
 } satisfies Record<string, Answer>;
 
@@ -61,6 +65,8 @@ const request = {
   no_certificate: { status: 400, message: 'No required SSL certificate was sent', close: true },
   // Closed as nginx does: the client's way out is a new connection, with a handshake for the host it wants.
   misdirected: { status: 421, message: 'Misdirected Request', close: true },
+  /** What a responder said of the certificate is too old: a new connection is checked anew. */
+  ocsp_expired: { status: 421, message: 'Misdirected Request', close: true },
   /** On the deny list. The connection is closed: nothing it could ask for would be answered. */
   denied: { status: 403, message: 'client certificate unauthorized', close: true },
   no_host: { status: 404, message: 'Not Found' },

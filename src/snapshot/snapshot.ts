@@ -79,6 +79,7 @@ export interface Host {
   readonly names: readonly string[];
   /** PEM; the certificate with its chain. */
   readonly certificate: { readonly cert: string; readonly key: string };
+  readonly stapling: Stapling | null;
   readonly clientAuth: HostClientAuth;
   readonly policy: Policy | null;
   readonly routes: RouteTable;
@@ -98,9 +99,25 @@ export interface Trust {
   readonly crl: string | null;
   /** Intermediates allowed between the client's certificate and its anchor. */
   readonly verifyDepth: number;
+  /** Responders are asked about certificates that are proven; null: they are not. */
+  readonly ocsp: OcspSettings | null;
   /** SHA-256 over the above: what a connection was verified against is compared by it. */
   readonly key: string;
 }
+
+export interface OcspSettings {
+  /** Certificates of which nothing is known: `soft` lets them pass. */
+  readonly mode: 'soft' | 'hard';
+  /** An http URL in place of the one that the certificate names; null: that one. */
+  readonly responder: string | null;
+  readonly timeoutMs: number;
+  /** Milliseconds for which an answer counts at most, whatever its nextUpdate. */
+  readonly maxAgeMs: number;
+}
+
+/** What is stapled to a host's certificate: what its responder says, or what a file does (DER in base64). */
+export type Stapling =
+  { readonly kind: 'fetched' } | { readonly kind: 'file'; readonly response: string; readonly file: string };
 
 /** How a route, or a host where no route matches, asks for client certificates. */
 export interface ClientAuth {

@@ -5,6 +5,8 @@ import type { TrustStore } from './trust-store.ts';
 export interface ChainProof {
   /** Certificates between the two. */
   readonly intermediates: number;
+  /** Of the client's own certificate. */
+  readonly issuer: X509Certificate;
   /** When the first certificate of the chain or the next CRL runs out, in milliseconds since 1970. */
   readonly validUntil: number;
 }
@@ -32,15 +34,15 @@ export function proveChain(
   const [leaf, ...helpers] = sent.slice(0, maxSent);
   if (leaf === undefined) return null;
   const search = new Search(helpers, trust, now);
-  let level: readonly Step[] = [{ certificate: leaf, validUntil: leaf.validToDate.getTime() }];
+  let level: readonly Step[] = [{ certificate: leaf, issuer: null, validUntil: leaf.validToDate.getTime() }];
   const seen = new Set([leaf.fingerprint256]);
   for (let certificates = 1; level.length > 0; certificates++) {
     const next: Step[] = [];
     for (const step of level) {
       const anchored = search.anchors(step);
       if (anchored !== null) {
-        const validUntil = Math.min(anchored, trust.nextUpdateAfter(now));
-        return { intermediates: certificates - 1, validUntil };
+        const validUntil = Math.min(anchored.validUntil, trust.nextUpdateAfter(now));
+        return { intermediates: certificates - 1, issuer: anchored.issuer, validUntil };
       }
       for (const issuer of search.issuers(step)) {
         if (seen.has(issuer.certificate.fingerprint256)) continue;
@@ -56,6 +58,8 @@ export function proveChain(
 /** A certificate that a chain has been proven up to. */
 interface Step {
   readonly certificate: X509Certificate;
+  /** The first of them above the client's own; null where this is the client's own. */
+  readonly issuer: X509Certificate | null;
   /** The earliest end of validity so far. */
   readonly validUntil: number;
 }
@@ -72,21 +76,26 @@ class Search {
     this.#now = now;
   }
 
-  /** Where an anchor (self-signed, in the trust store) issued the certificate: until when the chain is valid. */
-  anchors({ certificate, validUntil }: Step): number | null {
+  /** Where an anchor (self-signed, in the trust store) issued the certificate: the chain's end, and its first issuer. */
+  anchors({
+    certificate,
+    issuer: first,
+    validUntil,
+  }: Step): Pick<ChainProof, 'issuer' | 'validUntil'> | null {
     for (const issuer of this.#trust.issuersOf(certificate)) {
       if (issuer.issuer !== issuer.subject || !this.#vouches(issuer, certificate)) continue;
-      return Math.min(validUntil, issuer.validToDate.getTime());
+      return { issuer: first ?? issuer, validUntil: Math.min(validUntil, issuer.validToDate.getTime()) };
     }
     return null;
   }
 
-  issuers({ certificate, validUntil }: Step): Step[] {
+  issuers({ certificate, issuer: first, validUntil }: Step): Step[] {
     const sent = this.#helpers.filter((helper) => certificate.checkIssued(helper));
     return [...this.#trust.issuersOf(certificate), ...sent]
       .filter((issuer) => issuer.issuer !== issuer.subject && this.#vouches(issuer, certificate))
       .map((issuer) => ({
         certificate: issuer,
+        issuer: first ?? issuer,
         validUntil: Math.min(validUntil, issuer.validToDate.getTime()),
       }));
   }

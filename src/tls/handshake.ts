@@ -1,9 +1,9 @@
 import { createHash, type X509Certificate } from 'node:crypto';
 import type { TLSSocket } from 'node:tls';
 import { nothingJudged, type Connection, type Judged } from '../snapshot/connection.ts';
-import type { Host } from '../snapshot/snapshot.ts';
+import type { Host, Trust } from '../snapshot/snapshot.ts';
 import { judgeChainAgainst, UnjudgedChain } from './certificate-judge.ts';
-import { proveChain } from './chain-proof.ts';
+import { proveChain, type ChainProof } from './chain-proof.ts';
 import { readIdentity } from './identity-reader.ts';
 import type { Identity } from './identity.ts';
 import { firstEndAfter, type LoadedStore } from './loaded-store.ts';
@@ -39,7 +39,11 @@ export interface Judgement {
    * then, so that the next handshake is a full one.
    */
   readonly forgotten: boolean;
+  /** By `Trust.key`: who issued the certificate, where it was proven and a responder is to be asked about it. */
+  readonly issuers: ReadonlyMap<string, X509Certificate>;
 }
+
+const noIssuers: Judgement['issuers'] = new Map();
 
 /** The facts of a finished handshake: the Connection that every later decision is made from. */
 export function connectionOfHandshake(
@@ -74,7 +78,8 @@ export function connectionOfHandshake(
 export function judgeHandshake(socket: TLSSocket, judging: Judging): Judgement | Promise<Judgement> {
   const { stores } = judging;
   const [only] = stores;
-  if (only === undefined) return { judged: nothingJudged, identity: null, forgotten: false };
+  if (only === undefined)
+    return { judged: nothingJudged, identity: null, forgotten: false, issuers: noIssuers };
   const certificate = socket.getPeerX509Certificate();
   if (certificate === undefined) return sameForAll(stores, none, null);
   const identity = identityOf(certificate);
@@ -85,13 +90,22 @@ export function judgeHandshake(socket: TLSSocket, judging: Judging): Judgement |
   }
   if (stores.length > 1) return judgeEach(socket, identity, judging);
   const one = judgeOnly(socket, certificate, identity, only, judging);
-  if (one === null) return { judged: nothingJudged, identity: null, forgotten: true };
-  return { judged: new Map([[only.trust.key, one]]), identity, forgotten: false };
+  if (one === null) return { judged: nothingJudged, identity: null, forgotten: true, issuers: noIssuers };
+  const { key } = only.trust;
+  const issuers = one.issuer === null ? noIssuers : new Map([[key, one.issuer]]);
+  return { judged: new Map([[key, one.judged]]), identity, forgotten: false, issuers };
 }
 
 function sameForAll(stores: readonly LoadedStore[], verdict: Verdict, identity: Identity | null): Judgement {
   const judged = new Map(stores.map(({ trust }) => [trust.key, unproven(verdict)]));
-  return { judged, identity, forgotten: false };
+  return { judged, identity, forgotten: false, issuers: noIssuers };
+}
+
+/** What one trust store says. */
+interface JudgedAlone {
+  readonly judged: Judged;
+  /** Of a proven certificate, where a responder is to be asked about it; else null. */
+  readonly issuer: X509Certificate | null;
 }
 
 /** By OpenSSL's own verdict on the handshake. Null: there is nothing to judge a resumed session by any more. */
@@ -101,20 +115,38 @@ function judgeOnly(
   identity: Identity,
   { trust, certificates }: LoadedStore,
   { proofs, now }: Judging,
-): Judged | null {
+): JudgedAlone | null {
   const verdict = verdictOfSocket(socket, true, certificate);
   // All below only narrows a success.
-  if (verdict.status !== 'success') return unproven(verdict);
+  if (verdict.status !== 'success') return refused(verdict);
   const resumed = socket.isSessionReused();
   // What a session says of its certificate was said when it began.
-  if (resumed && now > identity.notAfter) return unproven(expired);
-  if (proofs.holds(trust.key, identity.sha256, now)) return proven;
+  if (resumed && now > identity.notAfter) return refused(expired);
+  const known = recall(proofs, trust, identity, now);
+  if (known !== null) return known;
   if (resumed) return null;
   const proof = proveChain(sentCertificates(socket), certificates, now);
   const deep = refuseDeepChain(proof, trust.verifyDepth);
-  if (proof === null || deep !== null) return unproven(deep ?? verdict);
-  proofs.remember(trust.key, identity.sha256, proof.validUntil);
-  return proven;
+  if (proof === null || deep !== null) return refused(deep ?? verdict);
+  return remember(proofs, trust, identity, proof);
+}
+
+function recall(proofs: ProofMemory, trust: Trust, identity: Identity, now: number): JudgedAlone | null {
+  const proof = proofs.recall(trust.key, identity.sha256, now);
+  // A responder can be asked only where the issuer is known.
+  if (proof === null || (trust.ocsp !== null && proof.issuer === null)) return null;
+  return { judged: proven, issuer: trust.ocsp === null ? null : proof.issuer };
+}
+
+function remember(
+  proofs: ProofMemory,
+  trust: Trust,
+  identity: Identity,
+  proof: Pick<ChainProof, 'issuer' | 'validUntil'>,
+): JudgedAlone {
+  const issuer = trust.ocsp === null ? null : proof.issuer;
+  proofs.remember(trust.key, identity.sha256, { validUntil: proof.validUntil, issuer });
+  return { judged: proven, issuer };
 }
 
 async function judgeEach(socket: TLSSocket, identity: Identity, judging: Judging): Promise<Judgement> {
@@ -123,15 +155,17 @@ async function judgeEach(socket: TLSSocket, identity: Identity, judging: Judging
   if (resumed && now > identity.notAfter) return sameForAll(stores, expired, identity);
   const sent = resumed ? null : new SentChain(sentCertificates(socket));
   const judged = new Map<string, Judged>();
+  const issuers = new Map<string, X509Certificate>();
   let forgotten = false;
   for (const store of stores) {
     const one = await judgeAgainst(store, identity, sent, judging);
     if (one === null) forgotten = true;
-    else judged.set(store.trust.key, one);
+    else judged.set(store.trust.key, one.judged);
+    if (one !== null && one.issuer !== null) issuers.set(store.trust.key, one.issuer);
     // What is left has no entry: nothing will be asked of it.
     if (socket.destroyed) break;
   }
-  return { judged, identity, forgotten };
+  return { judged, identity, forgotten, issuers };
 }
 
 /** What a client sent, its own certificate first. */
@@ -156,25 +190,25 @@ async function judgeAgainst(
   identity: Identity,
   sent: SentChain | null,
   { proofs, now }: Judging,
-): Promise<Judged | null> {
+): Promise<JudgedAlone | null> {
   const { key, verifyDepth } = store.trust;
-  if (proofs.holds(key, identity.sha256, now)) return proven;
+  const known = recall(proofs, store.trust, identity, now);
+  if (known !== null) return known;
   const failure = proofs.recallFailure(key, identity.sha256, sent?.hash ?? null, now);
-  if (failure !== null) return unproven(failure);
+  if (failure !== null) return refused(failure);
   if (sent === null) return null;
   const verdict = await verdictAgainst(store, sent);
   const proof = verdict.status === 'success' ? proveChain(sent.certificates, store.certificates, now) : null;
   const failed = verdict.status === 'failed' ? verdict : refuseDeepChain(proof, verifyDepth);
   if (failed !== null) proofs.rememberFailure(key, identity.sha256, sent.hash, failed, now);
-  if (failed !== null || proof === null) return unproven(failed ?? none);
+  if (failed !== null || proof === null) return refused(failed ?? none);
   // OpenSSL may have found another chain than the one that was proven, so all count that could be part of one.
   const validUntil = Math.min(
     proof.validUntil,
     firstEndAfter(now, sent.certificates),
     store.firstEndAfter(now),
   );
-  proofs.remember(key, identity.sha256, validUntil);
-  return proven;
+  return remember(proofs, store.trust, identity, { issuer: proof.issuer, validUntil });
 }
 
 async function verdictAgainst(store: LoadedStore, sent: SentChain): Promise<Verdict> {
@@ -193,6 +227,10 @@ const proven: Judged = Object.freeze({ verdict: success });
 
 function unproven(verdict: Verdict): Judged {
   return { verdict };
+}
+
+function refused(verdict: Verdict): JudgedAlone {
+  return { judged: unproven(verdict), issuer: null };
 }
 
 const expired: Verdict = verdictOf({

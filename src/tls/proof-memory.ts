@@ -1,12 +1,26 @@
+import { X509Certificate } from 'node:crypto';
 import type { VerdictFailed } from './verdict.ts';
 
 /** Leaves remembered; an entry takes some 250 bytes. */
 const defaultLimit = 16_384;
 
+/** Issuers of which there is one object for all proofs; others have one for each. */
+const maxIssuers = 1024;
+
+/** What is remembered of a chain that was proven. */
+export interface RememberedProof {
+  /** Milliseconds since 1970: `ChainProof.validUntil`. */
+  readonly validUntil: number;
+  /** Of the client's certificate; null where nothing will be asked about it. */
+  readonly issuer: X509Certificate | null;
+}
+
 /** A proof as plain data. */
 export interface SharedProof {
   /** Milliseconds since 1970. */
   readonly validUntil: number;
+  /** DER in base64. */
+  readonly issuer: string | null;
 }
 
 /** Proofs that several processes have in common. */
@@ -39,7 +53,8 @@ export class ProofMemory {
   readonly #limit: number;
   readonly #failures = new Map<string, Failure>();
   readonly #share: ProofShare | null;
-  readonly #entries = new Map<string, number>();
+  readonly #entries = new Map<string, RememberedProof>();
+  readonly #issuers = new Map<string, X509Certificate>();
 
   constructor(limit: number = defaultLimit, share: ProofShare | null = null) {
     this.#limit = limit;
@@ -53,11 +68,12 @@ export class ProofMemory {
   /**
    * @param trustKey `ClientAuth.key`.
    * @param fingerprint SHA-256 of the certificate.
-   * @param validUntil Milliseconds since 1970: `ChainProof.validUntil`.
    */
-  remember(trustKey: string, fingerprint: string, validUntil: number): void {
-    this.#keep(`${trustKey} ${fingerprint}`, validUntil);
-    this.#share?.tell(`${trustKey} ${fingerprint}`, { validUntil });
+  remember(trustKey: string, fingerprint: string, proof: RememberedProof): void {
+    const key = `${trustKey} ${fingerprint}`;
+    const { validUntil, issuer } = proof;
+    this.#keep(key, { validUntil, issuer: issuer === null ? null : this.#common(issuer) });
+    this.#share?.tell(key, { validUntil, issuer: issuer === null ? null : issuer.raw.toString('base64') });
   }
 
   /**
@@ -68,11 +84,25 @@ export class ProofMemory {
     const key = `${trustKey} ${fingerprint}`;
     if (this.#share === null || this.#entries.has(key)) return null;
     return this.#share.ask(key).then((proof) => {
-      if (proof !== null && !this.#entries.has(key)) this.#keep(key, proof.validUntil);
+      if (proof === null || this.#entries.has(key)) return;
+      const issuer = proof.issuer === null ? null : readIssuer(proof.issuer);
+      this.#keep(key, {
+        validUntil: proof.validUntil,
+        issuer: issuer === null ? null : this.#common(issuer),
+      });
     });
   }
 
-  #keep(key: string, validUntil: number): void {
+  /** Thousands of clients have one issuer. */
+  #common(issuer: X509Certificate): X509Certificate {
+    const known = this.#issuers.get(issuer.fingerprint256);
+    if (known !== undefined) return known;
+    if (this.#issuers.size >= maxIssuers) this.#issuers.clear();
+    this.#issuers.set(issuer.fingerprint256, issuer);
+    return issuer;
+  }
+
+  #keep(key: string, proof: RememberedProof): void {
     this.#entries.delete(key);
     if (this.#entries.size >= this.#limit) {
       for (const oldest of this.#entries.keys()) {
@@ -80,18 +110,18 @@ export class ProofMemory {
         break;
       }
     }
-    this.#entries.set(key, validUntil);
+    this.#entries.set(key, proof);
   }
 
-  /** Whether the certificate was proven under this trust store and its proof still holds. */
-  holds(trustKey: string, fingerprint: string, now: number): boolean {
+  /** How the certificate was proven under this trust store; null where it was not, or its proof no longer holds. */
+  recall(trustKey: string, fingerprint: string, now: number): RememberedProof | null {
     const key = `${trustKey} ${fingerprint}`;
-    const validUntil = this.#entries.get(key);
-    if (validUntil === undefined) return false;
+    const proof = this.#entries.get(key);
+    if (proof === undefined) return null;
     this.#entries.delete(key);
-    if (now > validUntil) return false;
-    this.#entries.set(key, validUntil);
-    return true;
+    if (now > proof.validUntil) return null;
+    this.#entries.set(key, proof);
+    return proof;
   }
 
   /** @param sent SHA-256 over all that the client sent. */
@@ -128,5 +158,14 @@ export class ProofMemory {
     if (failure === undefined || now > failure.at + failurePeriod) return null;
     if (sent !== null && (failure.sent !== sent || now > failure.at + recentPeriod)) return null;
     return failure.verdict;
+  }
+}
+
+/** Null where it is none; the proof does then for what needs no issuer. */
+function readIssuer(base64: string): X509Certificate | null {
+  try {
+    return new X509Certificate(Buffer.from(base64, 'base64'));
+  } catch {
+    return null;
   }
 }

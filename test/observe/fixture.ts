@@ -30,6 +30,7 @@ export function testHost(
     id,
     names: [id],
     certificate: { cert: '', key: '' },
+    stapling: null,
     clientAuth: testHostAuth(clientAuth?.mode ?? 'require', clientAuth?.key ?? `trust of ${id}`, {
       ca: clientAuth?.ca ?? '',
       crl: clientAuth?.crl ?? null,

@@ -9,6 +9,7 @@ function host(...names: string[]): Host {
     id: names[0]!,
     names,
     certificate: { cert: '', key: '' },
+    stapling: null,
     clientAuth: testHostAuth('off', ''),
     policy: null,
     routes: createRouteTable([]),

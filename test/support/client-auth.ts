@@ -5,7 +5,7 @@ import type { Verdict } from '../../src/tls/verdict.ts';
 
 /** A trust store without material, by its key. */
 export function testTrust(key: string, changes: Partial<Trust> = {}): Trust {
-  return { ca: '', crl: null, verifyDepth: 1, key, ...changes };
+  return { ca: '', crl: null, verifyDepth: 1, ocsp: null, key, ...changes };
 }
 
 /** How a host asks that has this one trust store, and no other in its routes. */

@@ -8,7 +8,7 @@ export function checkClientAuth(config: Config): Finding[] {
 
 function hostFindings(host: HostConfig, path: string): Finding[] {
   const findings: Finding[] = [];
-  const { mode, strict, ca, crl, verifyDepth } = host.clientAuth ?? { mode: 'off' };
+  const { mode, strict, ca, crl, verifyDepth, ocsp } = host.clientAuth ?? { mode: 'off' };
   const place = `${path}/clientAuth`;
   if (strict === true && mode !== 'require') {
     findings.push(
@@ -28,7 +28,7 @@ function hostFindings(host: HostConfig, path: string): Finding[] {
     }
     return findings;
   }
-  for (const [name, value] of Object.entries({ ca, crl, verifyDepth })) {
+  for (const [name, value] of Object.entries({ ca, crl, verifyDepth, ocsp })) {
     if (value === undefined) continue;
     findings.push(
       given(

@@ -9,6 +9,29 @@ export const ClientAuthMode = Type.Union([
 ]);
 export type ClientAuthMode = Static<typeof ClientAuthMode>;
 
+export const OcspMode = Type.Union([Type.Literal('off'), Type.Literal('soft'), Type.Literal('hard')], {
+  description:
+    'Whether OCSP responders are asked about client certificates. hard: without an answer that counts they are refused; soft: they pass.',
+});
+
+/** How responders are asked. */
+const Ocsp = Type.Object(
+  {
+    mode: OcspMode,
+    responder: Type.Optional(
+      Type.String({
+        pattern: '^http://',
+        maxLength: 2048,
+        description: 'Whom to ask, in place of whom the certificate names.',
+        examples: ['http://ocsp.example.com/'],
+      }),
+    ),
+    timeout: Type.Optional(Duration),
+    maxAge: Type.Optional(Duration),
+  },
+  strict,
+);
+
 const trust = {
   ca: Type.Optional(FilePath),
   crl: Type.Optional(FilePath),
@@ -19,6 +42,7 @@ const trust = {
       description: 'Intermediates allowed between the client certificate and the trust anchor.',
     }),
   ),
+  ocsp: Type.Optional(Ocsp),
 };
 
 /** How a host asks for client certificates, and what it trusts. */

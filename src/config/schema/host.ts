@@ -13,7 +13,22 @@ export const Host = Type.Object(
       description:
         'Host names, IP addresses, *.example.com for exactly one label, or * for all names of no other host.',
     }),
-    certificate: Type.Object({ cert: FilePath, key: FilePath }, strict),
+    certificate: Type.Object(
+      {
+        cert: FilePath,
+        key: FilePath,
+        stapling: Type.Optional(
+          Type.Boolean({
+            description:
+              "Staple the answer of the certificate's OCSP responder. The file needs its issuer too.",
+          }),
+        ),
+        ocspResponse: Type.Optional(
+          Type.String({ minLength: 1, description: 'A file with the answer to staple, in DER.' }),
+        ),
+      },
+      strict,
+    ),
     clientAuth: Type.Optional(ClientAuth),
     policy: Type.Optional(PolicyRef),
     identityHeaders: Type.Optional(IdentityHeaders),

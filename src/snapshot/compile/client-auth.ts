@@ -2,6 +2,7 @@ import { defaults } from '../../config/defaults.ts';
 import type { HostConfig, RouteConfig } from '../../config/schema.ts';
 import type { ClientAuth, HostClientAuth, Trust } from '../snapshot.ts';
 import { type CompileContext, digest } from './context.ts';
+import { compileOcsp } from './ocsp.ts';
 
 /**
  * Trust stores of one host, those of its routes included. Each is verified against at every handshake, which costs
@@ -46,7 +47,7 @@ export function compileRouteClientAuth(
 const laxer =
   'a strict host ends every connection without a verified certificate: its routes can only require';
 
-type TrustConfig = Pick<NonNullable<HostConfig['clientAuth']>, 'ca' | 'crl' | 'verifyDepth'>;
+type TrustConfig = Pick<NonNullable<HostConfig['clientAuth']>, 'ca' | 'crl' | 'verifyDepth' | 'ocsp'>;
 
 /** A mode without its trust store is a problem (rule 1). */
 function compileTrust(
@@ -62,8 +63,14 @@ function compileTrust(
   const verifyDepth = own.verifyDepth ?? inherited.verifyDepth ?? defaults.verifyDepth;
   const caPem = ca === undefined ? '' : context.file(ca, `${path}/ca`);
   const crlPem = crl === undefined ? null : context.file(crl, `${path}/crl`);
-  const key = digest(String(verifyDepth), caPem, crlPem === null ? 'none' : `crl ${crlPem}`);
-  return Object.freeze({ ca: caPem, crl: crlPem, verifyDepth, key });
+  const ocsp = compileOcsp(context, own.ocsp ?? inherited.ocsp, `${path}/ocsp`);
+  const key = digest(
+    String(verifyDepth),
+    caPem,
+    crlPem === null ? 'none' : `crl ${crlPem}`,
+    `ocsp ${JSON.stringify(ocsp)}`,
+  );
+  return Object.freeze({ ca: caPem, crl: crlPem, verifyDepth, ocsp, key });
 }
 
 /** What the host's handshake has to ask for, so that it serves the host and each of its routes. */

@@ -4,6 +4,7 @@ import type { Host, Upstream } from '../snapshot.ts';
 import { compileClientAuth, compileHandshake } from './client-auth.ts';
 import type { CompileContext } from './context.ts';
 import { compileName } from './name.ts';
+import { compileStapling } from './ocsp.ts';
 import { compileHostPolicy } from './policy.ts';
 import { compileRoute } from './route.ts';
 
@@ -38,6 +39,7 @@ export function compileHost(
       cert: context.file(config.certificate.cert, `${path}/certificate/cert`),
       key: context.file(config.certificate.key, `${path}/certificate/key`),
     }),
+    stapling: compileStapling(context, config.certificate, `${path}/certificate`),
     clientAuth: compileHandshake(context, config.clientAuth, own, clientAuths, path),
     policy,
     routes: createRouteTable(routes),

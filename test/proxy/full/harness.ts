@@ -87,6 +87,7 @@ export class LaneUnderTest {
       id: 'a.test',
       names: ['a.test'],
       certificate: { cert: '', key: '' },
+      stapling: null,
       clientAuth: testHostAuth('off', ''),
       policy: null,
       routes: createRouteTable([this.route]),
