@@ -31,8 +31,10 @@ export type RevocationAnswer =
   | {
       readonly revoked: true;
       readonly reason: 'revoked' | 'crl_expired' | 'crl_missing';
-      /** OpenSSL's words, and of which CA. */
+      /** OpenSSL's words. */
       readonly detail: string;
+      /** Which certificate, or of which CA. For the operator alone. */
+      readonly about: string;
     };
 
 /**
@@ -47,7 +49,7 @@ export function judgeRevocation(
   chain: readonly RevocableCertificate[],
   now: number,
 ): RevocationAnswer {
-  if (chain.length === 0) return refused('crl_missing', 'unable to get certificate CRL: no chain was proven');
+  if (chain.length === 0) return refused('crl_missing', 'unable to get certificate CRL', 'no chain was proven');
   let stale: string | null = null;
   let first: RevocationAnswer | null = null;
   for (const certificate of revocation.check === 'leaf' ? chain.slice(0, 1) : chain) {
@@ -68,28 +70,36 @@ function judgeOne(revocation: Revocation, certificate: RevocableCertificate, now
   const list = lists.find(({ thisUpdate }) => thisUpdate <= now);
   if (list === undefined) {
     // What is announced for later revokes already: there is nothing else to go by.
-    if (lists.some((later) => later.has(serial))) return refused('revoked', `certificate revoked: ${serial}`);
+    if (lists.some((later) => later.has(serial))) return revoked(certificate);
     if (revocation.missing === 'allow') return { revoked: false, stale: null };
     const what = lists.length === 0 ? 'unable to get certificate CRL' : 'CRL is not yet valid';
-    return refused('crl_missing', `${what}: of ${issuer.subject}`);
+    return refused('crl_missing', what, `of ${issuer.subject}`);
   }
-  if (list.has(serial)) return refused('revoked', `certificate revoked: ${serial}`);
+  if (list.has(serial)) return revoked(certificate);
   const { nextUpdate } = list;
   if (nextUpdate === null || now <= nextUpdate) return { revoked: false, stale: null };
-  const detail = `CRL has expired: of ${issuer.subject}`;
+  const [detail, about] = ['CRL has expired', `of ${issuer.subject}`];
+  const gone = { revoked: false, stale: `${detail}: ${about}` } as const;
   switch (revocation.stale) {
     case 'report':
-      return { revoked: false, stale: detail };
+      return gone;
     case 'allow':
-      if (now - nextUpdate <= revocation.graceMs) return { revoked: false, stale: detail };
-      return refused('crl_expired', detail);
+      return now - nextUpdate <= revocation.graceMs ? gone : refused('crl_expired', detail, about);
     case 'deny':
-      return refused('crl_expired', detail);
+      return refused('crl_expired', detail, about);
   }
 }
 
-function refused(reason: 'revoked' | 'crl_expired' | 'crl_missing', detail: string): RevocationAnswer {
-  return { revoked: true, reason, detail };
+function revoked({ serial, issuer }: RevocableCertificate): RevocationAnswer {
+  return refused('revoked', 'certificate revoked', `serial number ${serial} of ${issuer.subject}`);
+}
+
+function refused(
+  reason: 'revoked' | 'crl_expired' | 'crl_missing',
+  detail: string,
+  about: string,
+): RevocationAnswer {
+  return { revoked: true, reason, detail, about };
 }
 
 /** CRLs by their issuers' names, the newest first: by thisUpdate, then by number (RFC 5280 §5.2.3). */
