@@ -1,5 +1,5 @@
 import { Type, type Static } from 'typebox';
-import { FilePath, strict } from './value.ts';
+import { Duration, FilePath, strict } from './value.ts';
 
 export const ClientAuthMode = Type.Union([
   Type.Literal('require'),
