@@ -1,0 +1,6 @@
+import { writeFileSync } from 'node:fs';
+import { families } from './annotations/registry.ts';
+import { annotationsMarkdown } from './docs.ts';
+
+// `npm run docs`
+writeFileSync(new URL('../../docs/annotations.md', import.meta.url), annotationsMarkdown(families, []));
