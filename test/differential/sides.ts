@@ -1,8 +1,8 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { createServer, type AddressInfo } from 'node:net';
 import { createInterface } from 'node:readline';
 import type { Test } from 'tap';
+import { freePort } from '../support/free-port.ts';
 import { startBackend, startProxy } from '../support/proxy.ts';
 import { ourConfig, writeNginxConfig, type Files, type HostSpec } from './hosts.ts';
 
@@ -89,13 +89,4 @@ async function startNginx(
       throw new Error(`nginx does not start:\n${said.join('\n')}`);
     }
   }
-}
-
-async function freePort(): Promise<number> {
-  const probe = createServer().listen(0, '127.0.0.1');
-  await once(probe, 'listening');
-  const { port } = probe.address() as AddressInfo;
-  probe.close();
-  await once(probe, 'close');
-  return port;
 }

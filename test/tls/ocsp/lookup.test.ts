@@ -2,10 +2,11 @@ import { spawn } from 'node:child_process';
 import { X509Certificate } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer, type RequestListener } from 'node:http';
-import { type AddressInfo, createServer as createTcpServer } from 'node:net';
+import type { AddressInfo } from 'node:net';
 import t from 'tap';
 import { OcspLookup } from '../../../src/tls/ocsp/lookup.ts';
 import { OcspTransport, responderOf } from '../../../src/tls/ocsp/transport.ts';
+import { freePort } from '../../support/free-port.ts';
 import { createAuthority, type Issued, keyFromPem, writeFiles } from '../../support/pki.ts';
 import { needs } from '../../support/program.ts';
 import { accessTo, makeResponse, purposes } from './respond.ts';
@@ -161,15 +162,6 @@ await t.test('only plain http URLs of certificates are asked', async (t) => {
   });
   t.match(await ocsp.find(odd.der, issuer, options(null)), { detail: 'its responder is no http URL' });
 });
-
-async function freePort(): Promise<number> {
-  const probe = createTcpServer().listen(0, '127.0.0.1');
-  await once(probe, 'listening');
-  const { port } = probe.address() as AddressInfo;
-  probe.close();
-  await once(probe, 'close');
-  return port;
-}
 
 /** One line of openssl's certificate database. */
 function line(status: 'V' | 'R', one: Issued): string {
