@@ -26,6 +26,8 @@ export interface FullLaneOptions {
   readonly connectionOf: (socket: Socket) => Connection;
   /** Milliseconds since 1970. */
   readonly now?: () => number;
+  /** Evenly from 0 up to, not including, 1. */
+  readonly random?: () => number;
 }
 
 /** How often heads that take too long are looked for; a head's time-out is late by up to this. */
@@ -48,7 +50,7 @@ export class FullLane {
   readonly #lane: Lane;
   readonly #server: Server<typeof LaneRequest>;
   readonly #app: App;
-  readonly #admission = new Admission();
+  readonly #admission: Admission;
   readonly #downstreams = new Map<Duplex, Downstream>();
   readonly #tunnelReview: NodeJS.Timeout;
   #isReady = false;
@@ -57,8 +59,9 @@ export class FullLane {
 
   constructor(options: FullLaneOptions) {
     this.#options = options;
+    this.#admission = new Admission((request, handler) => options.upstreams.send(request, handler));
     const draining = (): boolean => this.#draining;
-    const { snapshot, decide, now = Date.now } = options;
+    const { snapshot, decide, now = Date.now, random = Math.random } = options;
     const tunnels = new OpenTunnels({ snapshot, decide, now });
     this.#tunnelReview = setInterval(() => tunnels.review(), tunnelReviewMs).unref();
     this.#lane = {
@@ -68,6 +71,7 @@ export class FullLane {
       observer: options.observer,
       tunnels,
       now,
+      random,
       get draining() {
         return draining();
       },

@@ -1,3 +1,4 @@
+import type { TargetTemplate } from './target-template.ts';
 import type { AddressRanges } from '../tls/cidr.ts';
 
 /** Who may use a route, beside what certificates say. */
@@ -7,6 +8,7 @@ export interface Access {
   /** Null: addresses are not looked at. */
   readonly addresses: AddressRule | null;
   readonly basicAuth: BasicAuth | null;
+  readonly external: ExternalAuth | null;
 }
 
 /** Denied first, then only those allowed, as ingress-nginx writes its `deny` and `allow` lines. */
@@ -20,6 +22,22 @@ export interface BasicAuth {
   readonly realm: string;
   /** User name to password hash, as `htpasswd` writes them. Empty: no one. */
   readonly users: ReadonlyMap<string, string>;
+}
+
+/** A service that is asked about each request: nginx's auth_request as ingress-nginx sets it up. */
+export interface ExternalAuth {
+  readonly upstream: string;
+  readonly target: TargetTemplate;
+  /** Null: the client's. */
+  readonly host: string | null;
+  readonly method: string;
+  /** As written. */
+  readonly responseHeaders: readonly string[];
+  readonly signin: TargetTemplate | null;
+  /** Empty: none is added. */
+  readonly signinParameter: string;
+  readonly redirect: TargetTemplate;
+  readonly alwaysSetCookie: boolean;
 }
 
 /** How much one client may ask for, counted by its address. */
@@ -38,7 +56,7 @@ export interface RateLimit {
  */
 export function admit(access: Access | null, address: string): 'refuse' | 'authenticate' | 'pass' {
   if (access === null) return 'pass';
-  const authenticates = access.basicAuth !== null;
+  const authenticates = access.basicAuth !== null || access.external !== null;
   const { addresses } = access;
   if (addresses === null) return authenticates ? 'authenticate' : 'pass';
   const allowed = allows(addresses, address);

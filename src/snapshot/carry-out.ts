@@ -32,14 +32,7 @@ export function carryOut(
     authenticate: admission === 'authenticate',
   });
   if (answer === null && rewrite === null) return forward(path.path + head.query);
-  const facts: TargetFacts = {
-    scheme: head.told?.scheme ?? connection.listener,
-    host: head.host,
-    authority: head.authority,
-    path: path.path,
-    query: head.query,
-    captures: route.pattern?.captures(path.path) ?? [],
-  };
+  const facts = factsOf(route, connection, head, path.path);
   if (answer?.kind === 'redirect') {
     return respond('route_redirect', host, route, {
       status: answer.status,
@@ -54,6 +47,22 @@ export function carryOut(
   const target = rewritten(rewrite?.render(facts) ?? '', head.query);
   if (target === null) return respond('bad_path', host, route, 'the rewritten path is malformed');
   return forward(target);
+}
+
+/** What templates of a route are filled with, for a request that was decided to go there. */
+export function targetFactsOf(route: Route, connection: Connection, head: RequestHead): TargetFacts {
+  return factsOf(route, connection, head, normalisePath(head.path)?.path ?? '/');
+}
+
+function factsOf(route: Route, connection: Connection, head: RequestHead, path: string): TargetFacts {
+  return {
+    scheme: head.told?.scheme ?? connection.listener,
+    host: head.host,
+    authority: head.authority,
+    path,
+    query: head.query,
+    captures: route.pattern?.captures(path) ?? [],
+  };
 }
 
 /**

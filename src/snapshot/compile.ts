@@ -141,7 +141,11 @@ function digestOf(text: string, links: string, files: ReadonlyMap<string, string
 /** Of the upstreams a host can depend only on whether they are there. */
 function missingUpstreams(host: HostConfig, upstreams: ReadonlyMap<string, Upstream>): string {
   return host.routes
-    .map(({ upstream }) => upstream ?? '')
+    .flatMap(({ upstream, canary, access }) => [
+      upstream ?? '',
+      access?.external?.upstream ?? '',
+      ...(canary ?? []).map((one) => one.upstream),
+    ])
     .filter((name) => !upstreams.has(name))
     .join(' ');
 }

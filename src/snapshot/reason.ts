@@ -87,10 +87,15 @@ const request = {
   /** Basic auth. */
   unauthorized: { status: 401, message: 'Authorization Required' },
   // The status of these two is the route's.
+  /** An external service said 403, or could not be asked. */
+  forbidden: { status: 403, message: 'Forbidden' },
+  authentication_failed: { status: 500, message: 'Internal Server Error' },
+  sign_in: { status: 302, message: 'Found' },
   authentication_busy: { status: 503, message: 'Service Temporarily Unavailable' },
   rate_limited: { status: 503, message: 'Service Temporarily Unavailable' },
   too_many_requests: { status: 503, message: 'Service Temporarily Unavailable' },
   path_too_long: { status: 414, message: 'Request-URI Too Large', close: true },
+  cors_preflight: { status: 204, message: 'No Content' },
   redirect_https: { status: 308, message: 'Permanent Redirect' },
   // The status of these two is the route's.
   route_redirect: { status: 302, message: 'Found' },

@@ -5,7 +5,8 @@ import { compileTarget } from '../../snapshot/target-template.ts';
 import { defaults } from '../defaults.ts';
 import { error, type Finding, given, pointer } from '../problem.ts';
 import type { Config, HostConfig, RouteConfig } from '../schema.ts';
-import { didYouMean, quote } from '../text.ts';
+import { quote } from '../text.ts';
+import { upstreamFindings } from './destinations.ts';
 
 /** Routes lead somewhere, no two of a host cover the same, and what they send can be sent. */
 export function checkRoutes(config: Config): Finding[] {
@@ -89,6 +90,11 @@ function actionFindings(route: RouteConfig, place: string, config: Config): Find
       ),
     ];
   }
+  if (actions[0] !== 'upstream' && (route.access?.basicAuth ?? route.access?.external) !== undefined) {
+    return [
+      error(`${place}/access`, `nobody is asked for a password where ${quote(actions[0])} answers at once`),
+    ];
+  }
   const targets = { [`${place}/rewrite`]: route.rewrite, [`${place}/redirect/to`]: route.redirect?.to };
   return [
     ...(route.upstream === undefined ? [] : upstreamFindings(route.upstream, place, config)),
@@ -96,20 +102,6 @@ function actionFindings(route: RouteConfig, place: string, config: Config): Find
       const template = text === undefined ? null : compileTarget(text);
       return template === null || !('problem' in template) ? [] : [error(path, template.problem)];
     }),
-  ];
-}
-
-function upstreamFindings(upstream: string, place: string, { upstreams }: Config): Finding[] {
-  if (Object.hasOwn(upstreams, upstream)) return [];
-  const meant = didYouMean(upstream, Object.keys(upstreams));
-  return [
-    given(
-      error(
-        `${place}/upstream`,
-        `there is no upstream ${quote(upstream)}${meant === '' ? ': add it to /upstreams' : meant}`,
-      ),
-      pointer('upstreams', upstream),
-    ),
   ];
 }
 

@@ -18,6 +18,48 @@ const BasicAuth = Type.Object(
   strict,
 );
 
+const ExternalAuth = Type.Object(
+  {
+    upstream: Type.String({ minLength: 1, description: 'The upstream that is asked.' }),
+    target: Type.String({
+      pattern: '^/',
+      description: 'Path and arguments of the question, with the placeholders of a redirect.',
+      examples: ['/oauth2/auth'],
+    }),
+    host: Type.Optional(Type.String({ pattern: '^[A-Za-z0-9._:\\[\\]-]{1,253}$' })),
+    method: Type.Optional(
+      Type.String({ pattern: '^(GET|HEAD|POST|PUT|PATCH|DELETE|OPTIONS)$', description: 'Default GET.' }),
+    ),
+    responseHeaders: Type.Optional(
+      Type.Array(Type.String({ pattern: '^[0-9A-Za-z-]{1,128}$' }), {
+        maxItems: 64,
+        description: 'Headers of the answer that go on to the upstream, in place of what the client sent.',
+      }),
+    ),
+    signin: Type.Optional(
+      Type.String({
+        minLength: 1,
+        description: 'Where a 401 is redirected to, with the placeholders of a redirect.',
+      }),
+    ),
+    signinParameter: Type.Optional(
+      Type.String({
+        pattern: '^[A-Za-z0-9._~-]{0,64}$',
+        description: 'The argument that names where the client wanted to go; empty for none. Default rd.',
+      }),
+    ),
+    redirect: Type.Optional(
+      Type.String({ minLength: 1, description: 'What X-Auth-Request-Redirect says. Default {uri}.' }),
+    ),
+    alwaysSetCookie: Type.Optional(
+      Type.Boolean({
+        description: "Pass the answer's cookies on whatever its status is, not only where it lets in.",
+      }),
+    ),
+  },
+  strict,
+);
+
 /** Who may use a route, beside what certificates say. */
 export const Access = Type.Object(
   {
@@ -32,6 +74,7 @@ export const Access = Type.Object(
     ),
     deny: Type.Optional(Type.Array(AddressRange, { description: 'No clients from here.' })),
     basicAuth: Type.Optional(BasicAuth),
+    external: Type.Optional(ExternalAuth),
   },
   strict,
 );

@@ -3,8 +3,10 @@ import { respond } from '../../snapshot/respond.ts';
 import type { Forward, Respond } from '../../snapshot/decision.ts';
 import type { RefusalReason, RequestReason } from '../../snapshot/reason.ts';
 import { renderAnswer } from '../answer.ts';
+import { withCors } from '../headers/cors.ts';
 import { valuesOf } from '../headers/field.ts';
 import { editResponseHeaders } from '../headers/edit-response.ts';
+import { readOrigin } from '../headers/preflight.ts';
 import { planResponseHeaders } from '../headers/response.ts';
 import type { OutboundCall, UpstreamRecord } from '../upstream/outbound.ts';
 import type { Downstream } from './downstream.ts';
@@ -48,6 +50,8 @@ export class Exchange {
   #held = false;
   #over = false;
   readonly #atEnd: (() => void)[] = [];
+  #granted: Exchange['granted'] = null;
+  #cookies: readonly string[] = [];
 
   constructor(
     lane: Lane,
@@ -207,6 +211,20 @@ export class Exchange {
     this.#answer(decision);
   }
 
+  /** What an external service that let the request in adds to it, and to its response. */
+  grant(
+    requestHeaders: ReadonlyMap<string, readonly [name: string, value: string | null]>,
+    cookies: readonly string[],
+  ): void {
+    const route = this.judgement.decision.route?.requestHeaders ?? [];
+    this.#granted = new Map([...route, ...requestHeaders]);
+    this.#cookies = cookies;
+  }
+
+  get granted(): ReadonlyMap<string, readonly [name: string, value: string | null]> | null {
+    return this.#granted;
+  }
+
   /** Calls back once, when all is over. */
   atEnd(callback: () => void): void {
     this.#atEnd.push(callback);
@@ -265,13 +283,26 @@ export class Exchange {
   #writeHead(status: number, headers: readonly string[], close: boolean): void {
     // Without this node:http adds Connection and Keep-Alive headers of its own.
     this.response.removeHeader('connection');
-    const edits = this.judgement.decision.route?.response ?? null;
-    const { listener } = this.downstream.connection;
-    const edited = edits === null ? headers : editResponseHeaders(headers, edits, listener);
+    const edited = this.#edited(headers);
     const connection = close ? ['Connection', 'close'] : this.#isHttp11 ? [] : ['Connection', 'keep-alive'];
-    this.response.writeHead(status, [...connection, ...edited]);
+    this.response.writeHead(status, [
+      ...connection,
+      ...edited,
+      ...this.#cookies.flatMap((cookie) => ['Set-Cookie', cookie]),
+    ]);
     this.#status = status;
     if (close) this.downstream.takeNoMore();
+  }
+
+  /** As the route wants the headers of its answers, the upstream's and our own. */
+  #edited(headers: readonly string[]): readonly string[] {
+    const { route, reason } = this.judgement.decision;
+    if (route === null) return headers;
+    const { response, cors } = route;
+    const { listener } = this.downstream.connection;
+    const edited = response === null ? headers : editResponseHeaders(headers, response, listener);
+    if (cors === null || reason === 'cors_preflight') return edited;
+    return withCors(edited, cors, readOrigin(this.request.rawHeaders));
   }
 
   get #isHttp11(): boolean {

@@ -1,6 +1,7 @@
 import type { Forward } from '../../snapshot/decision.ts';
 import { planRequestHeaders } from '../headers/request.ts';
 import type { ResponseHandler, UpstreamFailure } from '../upstream/outbound.ts';
+import { chooseDestination } from './destination.ts';
 import type { Exchange } from './exchange.ts';
 import type { Lane } from './lane.ts';
 
@@ -13,9 +14,11 @@ export function forward(lane: Lane, exchange: Exchange, decision: Forward): void
     return;
   }
   const body = exchange.openBody(route.bodyLimit);
+  const destination = chooseDestination(lane, exchange, decision);
   const call = lane.upstreams.send(
     {
-      upstream: route.upstream,
+      upstream: destination.upstream,
+      preference: destination.preference,
       method: exchange.request.method ?? '',
       target,
       headers: outboundHeaders(exchange, decision),
@@ -23,7 +26,7 @@ export function forward(lane: Lane, exchange: Exchange, decision: Forward): void
         body === null ? null : { stream: body, length: framing.kind === 'length' ? framing.length : null },
       timeouts: route.timeouts,
     },
-    relay(exchange),
+    relay(exchange, () => destination.responseHeaders(call.record.endpoint)),
   );
   exchange.record(call.record);
   exchange.attach(call);
@@ -43,14 +46,15 @@ export function outboundHeaders(exchange: Exchange, decision: Forward): string[]
     requestId,
     scheme: connection.listener,
     appendForwardedFor: snapshot.forwarded.append,
+    granted: exchange.granted,
   });
 }
 
-/** What comes back from the upstream, as calls on the exchange. */
-export function relay(exchange: Exchange): ResponseHandler {
+/** What comes back from the upstream, as calls on the exchange; with headers of our own on the response. */
+export function relay(exchange: Exchange, ownHeaders: () => readonly string[]): ResponseHandler {
   return {
     onInformation: (status, headers) => exchange.inform(status, headers),
-    onResponse: (status, headers) => exchange.start(status, headers),
+    onResponse: (status, headers) => exchange.start(status, [...headers, ...ownHeaders()]),
     onData: (chunk) => exchange.write(chunk),
     onEnd: () => exchange.end(),
     onError: (failure: UpstreamFailure) => exchange.fail(failure.reason, failure.detail),

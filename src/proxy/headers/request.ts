@@ -6,6 +6,8 @@ import { isIdentityHeaderName } from './names.ts';
 
 export interface RequestHeadersInput extends ForwardedInput {
   readonly route: Pick<Route, 'clientAuth' | 'identityHeaders' | 'upstreamHost' | 'requestHeaders'>;
+  /** In place of the route's own: those together with what an external service said; null: none was asked. */
+  readonly granted?: ReadonlyMap<string, readonly [name: string, value: string | null]> | null;
   /** `Snapshot.identityHeaderNames`. */
   readonly snapshotIdentityHeaderNames: ReadonlySet<string>;
 }
@@ -36,7 +38,7 @@ const removed: ReadonlySet<string> = new Set([...hopByHopNames, ...ownNames]);
  */
 export function planRequestHeaders(input: RequestHeadersInput): string[] {
   const { rawHeaders, head, snapshotIdentityHeaderNames } = input;
-  const { requestHeaders } = input.route;
+  const requestHeaders = input.granted ?? input.route.requestHeaders;
   const named = connectionNamed(rawHeaders);
   const planned = ['Host', input.route.upstreamHost ?? head.authority];
   for (let index = 0; index < rawHeaders.length; index += 2) {
@@ -55,7 +57,7 @@ export function planRequestHeaders(input: RequestHeadersInput): string[] {
     planned.push(name, rawHeaders[index + 1] ?? '');
   }
   planned.push(...forwardedHeaders(input));
-  for (const [name, value] of requestHeaders.values()) planned.push(name, value);
+  for (const [name, value] of requestHeaders.values()) if (value !== null) planned.push(name, value);
   planned.push(...planIdentityHeaders(input.connection, input.route.clientAuth, input.route.identityHeaders));
   return planned;
 }

@@ -3,12 +3,15 @@ import { readHtpasswd } from '../../config/htpasswd.ts';
 import type { RouteConfig } from '../../config/schema.ts';
 import { AddressRanges, parseCidr } from '../../tls/cidr.ts';
 import type { Access, BasicAuth, RateLimit } from '../access.ts';
+import type { Upstream } from '../snapshot.ts';
 import type { CompileContext } from './context.ts';
+import { compileExternalAuth } from './external-auth.ts';
 
 /** Who may use a route; null: everyone that certificates and policies let in. */
 export function compileAccess(
   context: CompileContext,
   config: RouteConfig['access'],
+  upstreams: ReadonlyMap<string, Upstream>,
   path: string,
 ): Access | null {
   if (config === undefined) return null;
@@ -24,6 +27,10 @@ export function compileAccess(
     satisfy: config.satisfy ?? 'all',
     addresses,
     basicAuth: basicAuth === undefined ? null : compileBasicAuth(context, basicAuth, `${path}/basicAuth`),
+    external:
+      config.external === undefined
+        ? null
+        : compileExternalAuth(context, config.external, upstreams, `${path}/external`),
   });
 }
 

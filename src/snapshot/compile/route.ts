@@ -6,13 +6,16 @@ import { checkTemplates } from '../../proxy/headers/identity.ts';
 import { compilePathPattern, type PathPattern } from '../path-pattern.ts';
 import { normalisePath } from '../path.ts';
 import type { ClientAuth, IdentityHeaders, Route, RouteAnswer, Timeouts, Upstream } from '../snapshot.ts';
-import { compileTarget, type TargetTemplate } from '../target-template.ts';
 import { compileRouteClientAuth } from './client-auth.ts';
 import { compileAccess, compileRateLimit } from './access.ts';
+import { compileAffinity } from './affinity.ts';
+import { compileCanaries } from './canary.ts';
 import type { CompileContext } from './context.ts';
+import { compileCors } from './cors.ts';
 import { duration } from './duration.ts';
 import { compileRequestHeaders } from './request-headers.ts';
 import { compileResponseEdits } from './response-edits.ts';
+import { compileTargetOf } from './target.ts';
 import { compileHostPolicy } from './policy.ts';
 
 /** A route of a host. */
@@ -36,7 +39,8 @@ export function compileRoute(
     pathType,
     pattern,
     answer,
-    rewrite: config.rewrite === undefined ? null : target(context, config.rewrite, `${path}/rewrite`),
+    rewrite:
+      config.rewrite === undefined ? null : compileTargetOf(context, config.rewrite, `${path}/rewrite`),
     upstreamHost: config.upstreamHost ?? null,
     plainHttp: config.plainHttp ?? defaults.plainHttp,
     httpsRedirect: Object.freeze({ ...defaults.httpsRedirect, ...config.httpsRedirect }),
@@ -47,12 +51,15 @@ export function compileRoute(
       `${path}/clientAuth`,
     ),
     policy: compileHostPolicy(context, config.policy, `${path}/policy`),
-    access: compileAccess(context, config.access, `${path}/access`),
+    access: compileAccess(context, config.access, upstreams, `${path}/access`),
     rateLimit: compileRateLimit(context, config.rateLimit, `${path}/rateLimit`),
+    cors: compileCors(config.cors),
     response: compileResponseEdits(context, config.response, `${path}/response`),
     requestHeaders: compileRequestHeaders(context, config.request, `${path}/request/set`),
     accessLog: config.accessLog ?? true,
     upstream: config.upstream ?? '',
+    canaries: compileCanaries(context, config.canary, upstreams, `${path}/canary`),
+    affinity: compileAffinity(config),
     identityHeaders: compileIdentityHeaders(
       context,
       { ...host.config.identityHeaders, ...config.identityHeaders },
@@ -88,7 +95,7 @@ function compileAnswer(context: CompileContext, config: RouteConfig, path: strin
   const given = [config.upstream, redirect, respond].filter((one) => one !== undefined);
   if (given.length !== 1) context.problem(path, 'a route has exactly one of upstream, redirect and respond');
   if (redirect !== undefined) {
-    const to = target(context, redirect.to, `${path}/redirect/to`);
+    const to = compileTargetOf(context, redirect.to, `${path}/redirect/to`);
     if (to === null) return null;
     return Object.freeze({ kind: 'redirect', status: redirect.status ?? defaults.redirectStatus, to });
   }
@@ -99,13 +106,6 @@ function compileAnswer(context: CompileContext, config: RouteConfig, path: strin
     contentType: respond.contentType ?? 'text/plain; charset=utf-8',
     body: respond.body ?? null,
   });
-}
-
-function target(context: CompileContext, text: string, place: string): TargetTemplate | null {
-  const template = compileTarget(text);
-  if (!('problem' in template)) return template;
-  context.problem(place, template.problem);
-  return null;
 }
 
 function compileIdentityHeaders(
