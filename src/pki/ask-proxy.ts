@@ -63,7 +63,7 @@ async function judge(
   if (stores.length === 0) return { judged: nothingJudged, identity: null };
   const judged = new Map<string, Judged>();
   for (const trust of stores) {
-    judged.set(trust.key, { verdict: await judgeChain(chain, trust) });
+    judged.set(trust.key, { verdict: await judgeChain(chain, trust), chain: [] });
   }
   try {
     return { judged, identity: readIdentity(chain[0]!) };
@@ -71,7 +71,7 @@ async function judge(
     if (!(error instanceof MalformedCertificate)) throw error;
     const detail = `the certificate could not be read: ${error.message}`;
     const verdict: Verdict = { status: 'failed', reason: 'malformed_cert', detail, untrustedOnly: false };
-    return { judged: new Map(stores.map(({ key }) => [key, { verdict }])), identity: null };
+    return { judged: new Map(stores.map(({ key }) => [key, { verdict, chain: [] }])), identity: null };
   }
 }
 

@@ -1,4 +1,5 @@
 import type { Identity } from '../tls/identity.ts';
+import type { RevocableCertificate } from '../tls/revocation.ts';
 import { none, type Verdict } from '../tls/verdict.ts';
 import type { ClientAuth } from './snapshot.ts';
 
@@ -33,6 +34,8 @@ export interface Connection {
 /** What verification against one trust store said of a connection's certificate. */
 export interface Judged {
   readonly verdict: Verdict;
+  /** With `success`, what tells whether a CA has revoked it since (`ChainProof.chain`); else empty. */
+  readonly chain: readonly RevocableCertificate[];
   /** Milliseconds since 1970 until when a success counts: as long as what an OCSP responder said. Absent: no end. */
   readonly validUntil?: number;
 }

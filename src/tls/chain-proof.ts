@@ -1,4 +1,7 @@
 import type { X509Certificate } from 'node:crypto';
+import { crlIssuerOf } from './crl-issuer.ts';
+import { MalformedCertificate } from './der.ts';
+import type { RevocableCertificate } from './revocation.ts';
 import type { TrustStore } from './trust-store.ts';
 
 /** A chain from a client's certificate to an anchor of the trust store, every signature of it checked. */
@@ -9,6 +12,11 @@ export interface ChainProof {
   readonly issuer: X509Certificate;
   /** When the first certificate of the chain or the next CRL runs out, in milliseconds since 1970. */
   readonly validUntil: number;
+  /**
+   * What tells whether it was revoked: the client's certificate first; the anchor is not in it. Empty where one of
+   * its CAs cannot be read as strictly as we do: nothing is known of it then.
+   */
+  readonly chain: readonly RevocableCertificate[];
 }
 
 /** Certificates of the client that are looked at. OpenSSL takes a hundred kilobytes of them. */
@@ -34,7 +42,9 @@ export function proveChain(
   const [leaf, ...helpers] = sent.slice(0, maxSent);
   if (leaf === undefined) return null;
   const search = new Search(helpers, trust, now);
-  let level: readonly Step[] = [{ certificate: leaf, issuer: null, validUntil: leaf.validToDate.getTime() }];
+  let level: readonly Step[] = [
+    { certificate: leaf, issuer: null, validUntil: leaf.validToDate.getTime(), below: null },
+  ];
   const seen = new Set([leaf.fingerprint256]);
   for (let certificates = 1; level.length > 0; certificates++) {
     const next: Step[] = [];
@@ -42,7 +52,8 @@ export function proveChain(
       const anchored = search.anchors(step);
       if (anchored !== null) {
         const validUntil = Math.min(anchored.validUntil, trust.nextUpdateAfter(now));
-        return { intermediates: certificates - 1, issuer: anchored.issuer, validUntil };
+        const chain = chainTo(anchored.anchor, step);
+        return { intermediates: certificates - 1, issuer: anchored.issuer, validUntil, chain };
       }
       for (const issuer of search.issuers(step)) {
         if (seen.has(issuer.certificate.fingerprint256)) continue;
@@ -62,6 +73,24 @@ interface Step {
   readonly issuer: X509Certificate | null;
   /** The earliest end of validity so far. */
   readonly validUntil: number;
+  /** The one that it issued; null where this is the client's own. */
+  readonly below: Step | null;
+}
+
+function chainTo(anchor: X509Certificate, top: Step): readonly RevocableCertificate[] {
+  const chain: RevocableCertificate[] = [];
+  try {
+    let issuer = anchor;
+    for (let step: Step | null = top; step !== null; step = step.below) {
+      const { serialNumber: serial, ca: isCa } = step.certificate;
+      chain.unshift({ serial, isCa, issuer: crlIssuerOf(issuer) });
+      issuer = step.certificate;
+    }
+  } catch (error) {
+    if (error instanceof MalformedCertificate) return [];
+    throw error;
+  }
+  return chain;
 }
 
 class Search {
@@ -81,15 +110,17 @@ class Search {
     certificate,
     issuer: first,
     validUntil,
-  }: Step): Pick<ChainProof, 'issuer' | 'validUntil'> | null {
+  }: Step): (Pick<ChainProof, 'issuer' | 'validUntil'> & { readonly anchor: X509Certificate }) | null {
     for (const issuer of this.#trust.issuersOf(certificate)) {
       if (issuer.issuer !== issuer.subject || !this.#vouches(issuer, certificate)) continue;
-      return { issuer: first ?? issuer, validUntil: Math.min(validUntil, issuer.validToDate.getTime()) };
+      const end = Math.min(validUntil, issuer.validToDate.getTime());
+      return { anchor: issuer, issuer: first ?? issuer, validUntil: end };
     }
     return null;
   }
 
-  issuers({ certificate, issuer: first, validUntil }: Step): Step[] {
+  issuers(below: Step): Step[] {
+    const { certificate, issuer: first, validUntil } = below;
     const sent = this.#helpers.filter((helper) => certificate.checkIssued(helper));
     return [...this.#trust.issuersOf(certificate), ...sent]
       .filter((issuer) => issuer.issuer !== issuer.subject && this.#vouches(issuer, certificate))
@@ -97,6 +128,7 @@ class Search {
         certificate: issuer,
         issuer: first ?? issuer,
         validUntil: Math.min(validUntil, issuer.validToDate.getTime()),
+        below,
       }));
   }
 

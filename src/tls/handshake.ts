@@ -7,7 +7,7 @@ import { proveChain, type ChainProof } from './chain-proof.ts';
 import { readIdentity } from './identity-reader.ts';
 import type { Identity } from './identity.ts';
 import { firstEndAfter, type LoadedStore } from './loaded-store.ts';
-import type { ProofMemory } from './proof-memory.ts';
+import type { ProofMemory, RememberedProof } from './proof-memory.ts';
 import { none, success, type Verdict, verdictOf } from './verdict.ts';
 import { refuseDeepChain, sentCertificates, verdictOfSocket } from './verification.ts';
 
@@ -135,18 +135,18 @@ function recall(proofs: ProofMemory, trust: Trust, identity: Identity, now: numb
   const proof = proofs.recall(trust.key, identity.sha256, now);
   // A responder can be asked only where the issuer is known.
   if (proof === null || (trust.ocsp !== null && proof.issuer === null)) return null;
-  return { judged: proven, issuer: trust.ocsp === null ? null : proof.issuer };
+  return { judged: proven(proof), issuer: trust.ocsp === null ? null : proof.issuer };
 }
 
 function remember(
   proofs: ProofMemory,
   trust: Trust,
   identity: Identity,
-  proof: Pick<ChainProof, 'issuer' | 'validUntil'>,
+  { issuer: ca, validUntil, chain }: Omit<ChainProof, 'intermediates'>,
 ): JudgedAlone {
-  const issuer = trust.ocsp === null ? null : proof.issuer;
-  proofs.remember(trust.key, identity.sha256, { validUntil: proof.validUntil, issuer });
-  return { judged: proven, issuer };
+  const issuer = trust.ocsp === null ? null : ca;
+  const proof = proofs.remember(trust.key, identity.sha256, { validUntil, issuer, chain });
+  return { judged: proven(proof), issuer };
 }
 
 async function judgeEach(socket: TLSSocket, identity: Identity, judging: Judging): Promise<Judgement> {
@@ -208,7 +208,7 @@ async function judgeAgainst(
     firstEndAfter(now, sent.certificates),
     store.firstEndAfter(now),
   );
-  return remember(proofs, store.trust, identity, { issuer: proof.issuer, validUntil });
+  return remember(proofs, store.trust, identity, { ...proof, validUntil });
 }
 
 async function verdictAgainst(store: LoadedStore, sent: SentChain): Promise<Verdict> {
@@ -223,10 +223,12 @@ async function verdictAgainst(store: LoadedStore, sent: SentChain): Promise<Verd
   }
 }
 
-const proven: Judged = Object.freeze({ verdict: success });
+function proven({ chain }: RememberedProof): Judged {
+  return { verdict: success, chain };
+}
 
 function unproven(verdict: Verdict): Judged {
-  return { verdict };
+  return { verdict, chain: [] };
 }
 
 function refused(verdict: Verdict): JudgedAlone {

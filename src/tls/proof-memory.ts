@@ -1,7 +1,9 @@
 import { X509Certificate } from 'node:crypto';
+import type { CrlIssuer } from './crl-issuer.ts';
+import type { RevocableCertificate } from './revocation.ts';
 import type { VerdictFailed } from './verdict.ts';
 
-/** Leaves remembered; an entry takes some 250 bytes. */
+/** Leaves remembered; an entry takes some 400 bytes. */
 const defaultLimit = 16_384;
 
 /** Issuers of which there is one object for all proofs; others have one for each. */
@@ -13,6 +15,8 @@ export interface RememberedProof {
   readonly validUntil: number;
   /** Of the client's certificate; null where nothing will be asked about it. */
   readonly issuer: X509Certificate | null;
+  /** `ChainProof.chain`. */
+  readonly chain: readonly RevocableCertificate[];
 }
 
 /** A proof as plain data. */
@@ -21,6 +25,7 @@ export interface SharedProof {
   readonly validUntil: number;
   /** DER in base64. */
   readonly issuer: string | null;
+  readonly chain: readonly RevocableCertificate[];
 }
 
 /** Proofs that several processes have in common. */
@@ -55,6 +60,7 @@ export class ProofMemory {
   readonly #share: ProofShare | null;
   readonly #entries = new Map<string, RememberedProof>();
   readonly #issuers = new Map<string, X509Certificate>();
+  readonly #crlIssuers = new Map<string, CrlIssuer>();
 
   constructor(limit: number = defaultLimit, share: ProofShare | null = null) {
     this.#limit = limit;
@@ -68,12 +74,17 @@ export class ProofMemory {
   /**
    * @param trustKey `ClientAuth.key`.
    * @param fingerprint SHA-256 of the certificate.
+   * @returns The proof as it is kept: what is the same in many is one object.
    */
-  remember(trustKey: string, fingerprint: string, proof: RememberedProof): void {
+  remember(trustKey: string, fingerprint: string, proof: RememberedProof): RememberedProof {
     const key = `${trustKey} ${fingerprint}`;
-    const { validUntil, issuer } = proof;
-    this.#keep(key, { validUntil, issuer: issuer === null ? null : this.#common(issuer) });
-    this.#share?.tell(key, { validUntil, issuer: issuer === null ? null : issuer.raw.toString('base64') });
+    const { validUntil, issuer, chain } = proof;
+    this.#share?.tell(key, {
+      validUntil,
+      issuer: issuer === null ? null : issuer.raw.toString('base64'),
+      chain,
+    });
+    return this.#keep(key, proof);
   }
 
   /**
@@ -88,7 +99,8 @@ export class ProofMemory {
       const issuer = proof.issuer === null ? null : readIssuer(proof.issuer);
       this.#keep(key, {
         validUntil: proof.validUntil,
-        issuer: issuer === null ? null : this.#common(issuer),
+        issuer,
+        chain: proof.chain,
       });
     });
   }
@@ -102,7 +114,25 @@ export class ProofMemory {
     return issuer;
   }
 
-  #keep(key: string, proof: RememberedProof): void {
+  /** The same CA comes anew with every chain. */
+  #commonCrlIssuer(issuer: CrlIssuer): CrlIssuer {
+    const { key, name, keyId, signsCrls } = issuer;
+    const id = JSON.stringify([key, name, keyId, signsCrls]);
+    const known = this.#crlIssuers.get(id);
+    if (known !== undefined) return known;
+    if (this.#crlIssuers.size >= maxIssuers) this.#crlIssuers.clear();
+    this.#crlIssuers.set(id, issuer);
+    return issuer;
+  }
+
+  #keep(key: string, { validUntil, issuer, chain }: RememberedProof): RememberedProof {
+    const proof: RememberedProof = Object.freeze({
+      validUntil,
+      issuer: issuer === null ? null : this.#common(issuer),
+      chain: Object.freeze(
+        chain.map((one) => Object.freeze({ ...one, issuer: this.#commonCrlIssuer(one.issuer) })),
+      ),
+    });
     this.#entries.delete(key);
     if (this.#entries.size >= this.#limit) {
       for (const oldest of this.#entries.keys()) {
@@ -111,6 +141,7 @@ export class ProofMemory {
       }
     }
     this.#entries.set(key, proof);
+    return proof;
   }
 
   /** How the certificate was proven under this trust store; null where it was not, or its proof no longer holds. */

@@ -49,7 +49,8 @@ export function judgeRevocation(
   chain: readonly RevocableCertificate[],
   now: number,
 ): RevocationAnswer {
-  if (chain.length === 0) return refused('crl_missing', 'unable to get certificate CRL', 'no chain was proven');
+  if (chain.length === 0)
+    return refused('crl_missing', 'unable to get certificate CRL', 'no chain was proven');
   let stale: string | null = null;
   let first: RevocationAnswer | null = null;
   for (const certificate of revocation.check === 'leaf' ? chain.slice(0, 1) : chain) {

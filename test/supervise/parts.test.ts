@@ -3,7 +3,7 @@ import { BackOff } from '../../src/supervise/back-off.ts';
 import { CommonProofs } from '../../src/supervise/common-proofs.ts';
 import type { SharedProof } from '../../src/tls/proof-memory.ts';
 
-const proof: SharedProof = { validUntil: 1, issuer: null };
+const proof: SharedProof = { validUntil: 1, issuer: null, chain: [] };
 
 void t.test('who falls at once waits twice as long each time, half a minute at most', (t) => {
   const backOff = new BackOff();

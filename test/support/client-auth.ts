@@ -22,7 +22,7 @@ export function testHostAuth(
 
 /** What a connection holds that was judged against one trust store. */
 export function judgedUnder(key: string, verdict: Verdict): ReadonlyMap<string, Judged> {
-  return new Map([[key, { verdict }]]);
+  return new Map([[key, { verdict, chain: [] }]]);
 }
 
 /** No certificate is asked for. */

@@ -174,11 +174,11 @@ await t.test('a chain is proven by signatures, in any order, and until its first
 
 await t.test('proofs are remembered for one trust store, up to a bound and until they run out', (t) => {
   const memory = new ProofMemory(2);
-  memory.remember('k', 'a', { validUntil: 10, issuer: null });
-  memory.remember('k', 'b', { validUntil: 10, issuer: null });
+  memory.remember('k', 'a', { validUntil: 10, issuer: null, chain: [] });
+  memory.remember('k', 'b', { validUntil: 10, issuer: null, chain: [] });
   t.ok(memory.recall('k', 'a', 10));
   t.notOk(memory.recall('other', 'a', 1), 'not under another trust store');
-  memory.remember('k', 'c', { validUntil: 10, issuer: null });
+  memory.remember('k', 'c', { validUntil: 10, issuer: null, chain: [] });
   t.equal(memory.size, 2);
   t.notOk(memory.recall('k', 'b', 1), 'the one not asked for the longest is gone');
   t.ok(memory.recall('k', 'a', 1));
