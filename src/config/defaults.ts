@@ -82,6 +82,24 @@ export const defaults = deepFreeze({
   plainHttp: 'redirect',
   /** limit-burst-multiplier 5, limit-req-status-code 503. */
   rateLimit: { burst: 5, status: 503 },
+  /** cors-allow-origin, -methods, -headers, -credentials; cors-max-age 1728000. */
+  cors: {
+    origins: ['*'],
+    methods: ['GET', 'PUT', 'POST', 'DELETE', 'PATCH', 'OPTIONS'],
+    headers: [
+      'DNT',
+      'Keep-Alive',
+      'User-Agent',
+      'X-Requested-With',
+      'If-Modified-Since',
+      'Cache-Control',
+      'Content-Type',
+      'Range',
+      'Authorization',
+    ],
+    credentials: true,
+    maxAgeMs: 1_728_000_000,
+  },
   /** http-redirect-code 308. */
   httpsRedirect: { status: 308, stripTrailingSlash: false },
   balance: 'round_robin',

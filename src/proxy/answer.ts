@@ -32,13 +32,16 @@ const allowedMethods = 'GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS';
  * carries the public message of the reason and the request's id, never the detail.
  */
 export function renderAnswer(facts: AnswerFacts): Answer {
+  const noContent = facts.status === 204 || facts.status === 304;
   const { contentType, body: text } = facts.content ?? page(facts);
-  const body = Buffer.from(text);
-  const headers = ['Content-Type', contentType, 'Cache-Control', 'no-store', 'X-Request-ID', facts.requestId];
+  const body = Buffer.from(noContent ? '' : text);
+  const headers = noContent ? [] : ['Content-Type', contentType];
+  headers.push('Cache-Control', 'no-store', 'X-Request-ID', facts.requestId);
   headers.push(...(facts.headers ?? []));
   if (facts.location !== null) headers.push('Location', facts.location);
   if (facts.status === 405) headers.push('Allow', allowedMethods);
-  headers.push('Content-Length', String(body.length));
+  // RFC 9110 §8.6: not with a 204; with a 304 it would be that of another answer.
+  if (!noContent) headers.push('Content-Length', String(body.length));
   return { status: facts.status, headers, body };
 }
 

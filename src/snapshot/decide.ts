@@ -1,6 +1,7 @@
 import { deniedBy } from '../policy/deny-list.ts';
 import { evaluate } from '../policy/evaluate.ts';
 import type { Policy } from '../policy/policy.ts';
+import { preflightHeaders } from '../proxy/headers/cors.ts';
 import { carryOut, redirectToHttps } from './carry-out.ts';
 import { verdictFor, type Connection } from './connection.ts';
 import type { Decision, Respond } from './decision.ts';
@@ -32,6 +33,7 @@ export function decide(snapshot: Snapshot, connection: Connection, head: Request
   return (
     refuseDenied(snapshot, host, connection) ??
     refuseMisdirected(host, clientAuth, connection) ??
+    answerPreflight(host, route, head, path) ??
     refuseVerdict(host, clientAuth, connection, now) ??
     forwardTo(host, route, connection, head, path)
   );
@@ -63,7 +65,27 @@ function decidePlain(
   if (host.judgesPaths && hasHazard(path, host.routes)) {
     return respond('bad_path', host, route, 'the path can be read in more than one way');
   }
-  return carryOut(host, route, connection, head, path);
+  return answerPreflight(host, route, head, path) ?? carryOut(host, route, connection, head, path);
+}
+
+/**
+ * Browsers show no certificate with a preflight (Fetch standard: its credentials mode is "omit"), so it is answered
+ * before one is demanded: it learns the route's CORS policy and nothing else, and never reaches an upstream. ingress-nginx
+ * answers it before addresses and passwords, too.
+ *
+ * Rule 5 comes before it all the same. A browser that opens a connection for this host names it, so the 421 costs it
+ * nothing; where it took a connection of another host along, the 421 sends it to a new one; and the answers of a host
+ * stay those of connections that were made for it. A path that can be read in two ways is answered as its request will be.
+ */
+function answerPreflight(
+  host: Host,
+  route: Route | null,
+  { preflight }: RequestHead,
+  path: NormalPath,
+): Respond | null {
+  if (preflight === undefined || route === null || route.cors === null) return null;
+  if (host.judgesPaths && hasHazard(path, host.routes)) return null;
+  return respond('cors_preflight', host, route, { headers: preflightHeaders(route.cors, preflight.origin) });
 }
 
 /** No certificate is asked for and no policy judges one. */

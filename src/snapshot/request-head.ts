@@ -11,6 +11,14 @@ export interface RequestHead {
   readonly authority: string;
   /** What a trusted proxy in front says; absent where none does. */
   readonly told?: Told;
+  /** A browser's question before a request (Fetch standard, "CORS-preflight request"); absent of any other request. */
+  readonly preflight?: Preflight;
+}
+
+/** OPTIONS with an Origin and an Access-Control-Request-Method. */
+export interface Preflight {
+  /** As sent: perhaps no origin at all. */
+  readonly origin: string;
 }
 
 /** What a trusted proxy in front says of the client's request to it. Null where it says nothing that can be read. */

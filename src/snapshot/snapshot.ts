@@ -5,6 +5,7 @@ import type { Access, RateLimit } from './access.ts';
 import type { AddressRanges } from '../tls/cidr.ts';
 import type { HostTable } from './host-table.ts';
 import type { PathPattern } from './path-pattern.ts';
+import type { Cors } from './cors.ts';
 import type { ResponseEdits } from './response-edits.ts';
 import type { RouteTable } from './route-table.ts';
 import type { TargetTemplate } from './target-template.ts';
@@ -156,6 +157,8 @@ export interface Route {
   readonly rateLimit: RateLimit | null;
   readonly response: ResponseEdits | null;
   /** Headers that are set on the request to the upstream: lower-case name, to name and value as written. */
+  /** Null: CORS is left to the upstream. */
+  readonly cors: Cors | null;
   readonly requestHeaders: ReadonlyMap<string, readonly [name: string, value: string]>;
   readonly accessLog: boolean;
   /** What we answer ourselves; null: the request is forwarded. */

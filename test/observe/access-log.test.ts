@@ -138,6 +138,7 @@ void t.test('answers of 500 and truncated responses are errors, redirects and cl
   t.equal(levelOf(requestEvent(forward(host), { reason: 'upstream_truncated' })), 'error');
   t.equal(levelOf(requestEvent(forward(host), { status: 0, reason: 'client_abort' })), 'info');
   t.equal(levelOf(requestEvent(respond('redirect_https', host))), 'info');
+  t.equal(levelOf(requestEvent(respond('cors_preflight', host))), 'info');
   t.equal(levelOf(requestEvent(respond('expired', host))), 'warn');
   t.end();
 });

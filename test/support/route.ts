@@ -12,6 +12,7 @@ export function testRoute(hostId: string, path = '/', changes: Partial<Route> = 
     policy: null,
     access: null,
     rateLimit: null,
+    cors: null,
     response: null,
     requestHeaders: new Map(),
     accessLog: true,

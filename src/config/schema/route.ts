@@ -4,6 +4,7 @@ import { Access, RateLimit } from './access.ts';
 import { IdentityHeaders } from './identity-headers.ts';
 import { PolicyRef } from './policy.ts';
 import { RequestEdits, ResponseEdits } from './response.ts';
+import { Cors } from './cors.ts';
 import { Duration, RoutePath, Size, strict } from './value.ts';
 
 const RouteTimeouts = Type.Object(
@@ -101,6 +102,7 @@ export const Route = Type.Object(
     rateLimit: Type.Optional(RateLimit),
     response: Type.Optional(ResponseEdits),
     request: Type.Optional(RequestEdits),
+    cors: Type.Optional(Cors),
     accessLog: Type.Optional(
       Type.Boolean({ description: 'Log the requests of this route. Default: as the program does.' }),
     ),

@@ -8,6 +8,7 @@ import type { RequestHead } from '../../snapshot/request-head.ts';
 import type { Snapshot } from '../../snapshot/snapshot.ts';
 import { valuesOf } from '../headers/field.ts';
 import { chooseRequestId, clientRequestId } from '../headers/request-id.ts';
+import { readPreflight } from '../headers/preflight.ts';
 import { readTold } from '../headers/told.ts';
 import { readRequestHead, type Framing } from '../request-head.ts';
 import type { Lane } from './lane.ts';
@@ -55,7 +56,12 @@ export function judge(
     const expectation = unknownExpectation(request);
     if (expectation !== null) return refuse('bad_expectation', expectation);
     const told = readTold(request.rawHeaders, connection.remoteAddress, snapshot.forwarded.trust);
-    const head = told === null ? read.head : { ...read.head, told };
+    const preflight = readPreflight(read.head.method, request.rawHeaders);
+    const head = {
+      ...read.head,
+      ...(told === null ? {} : { told }),
+      ...(preflight === null ? {} : { preflight }),
+    };
     const decision = lane.decide(snapshot, connection, head, lane.now());
     return { snapshot, requestId, head, framing: read.framing, decision };
   } catch (error) {

@@ -94,3 +94,14 @@ await t.test('a closing answer is one whole message', async (t) => {
   t.match(head, /\r\nCache-Control: no-store\r\n/);
   t.match(head, new RegExp(`\r\nContent-Length: ${Buffer.byteLength(body)}$`));
 });
+
+await t.test('an answer with no content has no body, no type and no length', async (t) => {
+  for (const status of [204, 304]) {
+    const answer = renderAnswer({ ...facts, reason: 'route_answer', status });
+    t.equal(answer.body.length, 0);
+    t.notOk(
+      answer.headers.includes('Content-Type') || answer.headers.includes('Content-Length'),
+      `${status}`,
+    );
+  }
+});
