@@ -92,7 +92,7 @@ export class App {
       snapshot,
       observer,
       accept: (socket, connection) => this.#accept(socket, connection),
-      acceptPlain: answerPlainHttp,
+      acceptPlain: (socket, client) => answerPlainHttp(socket, client, observer),
       ...(worker === null ? {} : { tickets: worker.tickets, proofs: worker.proofs }),
     });
     this.#http = createRedirectListener({

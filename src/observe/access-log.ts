@@ -75,13 +75,14 @@ export class AccessLog implements Observer {
   }
 
   /** On https, the failed handshake has its line. */
-  connectionRefused({ listener, reason, remoteAddress }: ConnectionRefusedEvent): void {
+  connectionRefused({ listener, reason, detail, remoteAddress }: ConnectionRefusedEvent): void {
     if (listener === 'https') return;
     const omitted = this.#refusals[reason].pass();
     if (omitted === null) return;
     this.program('warn', 'connection refused', {
       listener,
       reason,
+      detail,
       remote_address: shorten(remoteAddress, 64),
       omitted,
     });

@@ -21,6 +21,8 @@ export interface Observer {
 export interface ConnectionRefusedEvent {
   readonly listener: string;
   readonly reason: ConnectionRefusal;
+  /** Our own words, for the log. */
+  readonly detail: string;
   readonly remoteAddress: string;
 }
 

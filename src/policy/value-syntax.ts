@@ -1,3 +1,4 @@
+import { formatCidr, isWithin, parseCidr } from '../tls/cidr.ts';
 import { formatIpAddress, parseIpAddress } from '../tls/ip-address.ts';
 import type { ValueTest } from './policy.ts';
 
@@ -105,27 +106,19 @@ export const emailAddress: ValueSyntax = {
 const addressHint = 'write an address, or a network such as `10.1.0.0/16` or `2001:db8::/32`';
 
 function network(text: string): ValueTest | Complaint | null {
-  const slash = text.indexOf('/');
-  if (slash < 0) return null;
-  const base = parseIpAddress(text.slice(0, slash));
-  const size = text.slice(slash + 1);
-  if (base === null || !/^(?:0|[1-9][0-9]{0,2})$/.test(size) || Number(size) > base.length * 8) {
-    return { problem: `no network: ${addressHint}` };
-  }
-  const bits = Number(size);
-  const masked = base.map((octet, index) => octet & (0xff00 >> Math.min(8, Math.max(0, bits - index * 8))));
-  if (base.some((octet, index) => octet !== masked[index])) {
-    return { problem: `an address within a network: write \`${formatIpAddress(masked)}/${bits}\`` };
-  }
-  const whole = bits >> 3;
-  const mask = (0xff00 >> (bits & 7)) & 0xff;
+  if (!text.includes('/')) return null;
+  const range = parseCidr(text);
+  if (range === null) return { problem: `no network: ${addressHint}` };
+  const written = `write \`${formatCidr(range)}\``;
+  if (range.hasHostBits) return { problem: `an address within a network: ${written}` };
+  // It reads as one of IPv4; certificates' addresses in that form are IPv6, and it would match none of them.
+  if (range.octets.length === 4 && text.includes(':'))
+    return { problem: `a network of IPv4 in the form of IPv6: ${written}` };
   return Object.freeze({
     text,
     test: (value: string) => {
-      const octets = parseIpAddress(value);
-      if (octets === null || octets.length !== base.length) return false;
-      for (let i = 0; i < whole; i++) if (octets[i] !== base[i]) return false;
-      return mask === 0 || (octets[whole]! & mask) === base[whole]!;
+      const address = parseIpAddress(value);
+      return address !== null && isWithin(range, address);
     },
   });
 }

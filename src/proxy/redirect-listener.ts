@@ -1,8 +1,9 @@
 import type { Socket } from 'node:net';
 import type { Observer } from '../observe/observer.ts';
-import { nothingJudged, type Connection } from '../snapshot/connection.ts';
+import type { Connection } from '../snapshot/connection.ts';
 import type { Snapshot } from '../snapshot/snapshot.ts';
 import { Acceptor } from '../tls/acceptor.ts';
+import { plainConnection } from './plain-connection.ts';
 
 /** What the listener needs of the rest. */
 export interface RedirectListenerDeps {
@@ -21,24 +22,6 @@ export function createRedirectListener(deps: RedirectListenerDeps): Acceptor {
     observer: deps.observer,
     limits: () => deps.snapshot().limits,
     proxyProtocol: () => deps.snapshot().listeners.http?.proxyProtocol ?? null,
-    accept: (socket, client) =>
-      deps.accept(
-        socket,
-        Object.freeze({
-          listener: 'http',
-          remoteAddress: client.address,
-          remotePort: client.port,
-          localPort: socket.localPort ?? 0,
-          serverName: null,
-          hostId: null,
-          serverNameMatched: false,
-          trustKey: null,
-          judged: nothingJudged,
-          identity: null,
-          tlsVersion: null,
-          cipher: null,
-          resumed: false,
-        }),
-      ),
+    accept: (socket, client) => deps.accept(socket, plainConnection('http', socket, client)),
   });
 }

@@ -116,7 +116,7 @@ export class Acceptor {
 
   #refuse(socket: Socket, client: Peer, reason: ConnectionRefusal, detail: string): void {
     const { listener, observer, refuse } = this.#deps;
-    observer.connectionRefused({ listener, reason, remoteAddress: client.address });
+    observer.connectionRefused({ listener, reason, detail, remoteAddress: client.address });
     refuse?.(socket, client, reason, detail);
     socket.destroy();
   }

@@ -39,6 +39,11 @@ function masked(octets: Uint8Array, bits: number): Uint8Array {
   return octets.map((octet, index) => octet & (0xff00 >> Math.min(8, Math.max(0, bits - index * 8))));
 }
 
+/** Whether an address, 4 or 16 octets as they are, is in a range of its own kind. IPv4 mapped into IPv6 is IPv6 here. */
+export function isWithin({ octets, bits }: Cidr, address: Uint8Array): boolean {
+  return address.length === octets.length && masked(address, bits).every((octet, i) => octet === octets[i]);
+}
+
 /**
  * A set of ranges of addresses. A question costs one look-up for each length of prefix that is in use, however
  * many ranges there are. An empty set contains nothing.

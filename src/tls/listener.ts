@@ -28,7 +28,7 @@ export interface TlsListenerDeps {
   /** Takes over a connection whose handshake is complete. */
   readonly accept: (socket: TLSSocket, connection: Connection) => void;
   /** Takes over a connection that opened with plain HTTP, its bytes put back. */
-  readonly acceptPlain: (socket: Socket) => void;
+  readonly acceptPlain: (socket: Socket, client: Peer) => void;
   /** Milliseconds since 1970. */
   readonly now?: () => number;
   /** In common with other processes, where there are any. */
@@ -182,7 +182,8 @@ export class TlsListener {
     // Only what looks like the start of a request line gets an answer in HTTP.
     if (/^[A-Z]/.test(String.fromCharCode(bytes[0]!))) {
       pending.socket.unshift(bytes);
-      this.#deps.acceptPlain(pending.socket);
+      const { remoteAddress: address, remotePort: port } = pending;
+      this.#deps.acceptPlain(pending.socket, { address, port });
     } else pending.socket.destroy();
   }
 

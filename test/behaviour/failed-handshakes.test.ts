@@ -2,7 +2,8 @@ import { once } from 'node:events';
 import { connect } from 'node:tls';
 import t from 'tap';
 import type { Test } from 'tap';
-import { exchange, openTcp, openTls, request } from '../support/client.ts';
+import { valueOf } from '../observe/fixture.ts';
+import { exchange, openTcp, openTls, parseAnswer, request } from '../support/client.ts';
 import { createAuthority } from '../support/pki.ts';
 import { type Proxy, startBackend, startProxy } from '../support/proxy.ts';
 
@@ -30,6 +31,40 @@ async function start(t: Test): Promise<Proxy> {
     { 'server.pem': server.bundle, 'server.key': server.key, 'ca.pem': ca.cert },
   );
 }
+
+await t.test('plain HTTP on the TLS port is told so, counted and logged as what it is', async (t) => {
+  const proxy = await start(t);
+  const socket = openTcp(proxy.port);
+  await once(socket, 'connect');
+  const { localPort } = socket;
+  const answer = parseAnswer(await exchange(socket, 'GET /secret HTTP/1.1\r\nHost: a.test\r\n\r\n'));
+  t.equal(answer.status, 400);
+  t.match(answer.headers, { connection: 'close', date: /GMT$/ });
+  const line = proxy.log.find(({ kind }) => kind === 'request');
+  t.match(line, {
+    level: 'warn',
+    connection: {
+      listener: 'https',
+      remote_address: '127.0.0.1',
+      remote_port: localPort,
+      tls: null,
+      host: null,
+    },
+    request: {
+      id: answer.headers['x-request-id'],
+      method: '',
+      target: '',
+      host: null,
+      action: 'respond',
+      reason: 'plain_http',
+      status: 400,
+      bytes_sent: answer.body.length,
+    },
+  });
+  const page = await proxy.metrics();
+  t.equal(valueOf(page, 'mtls_refusals_total', { host: '_', reason: 'plain_http' }), 1);
+  t.equal(valueOf(page, 'mtls_requests_total', { host: '_', status: '400' }), 1);
+});
 
 const handshakes = (proxy: Proxy): unknown[] => proxy.log.filter(({ kind }) => kind === 'handshake');
 

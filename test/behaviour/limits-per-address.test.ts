@@ -119,6 +119,7 @@ await t.test('the plain HTTP listener counts by address as well, and says so', a
       message: 'connection refused',
       listener: 'http',
       reason: 'address_overload',
+      detail: 'too many connections of this address at once',
       remote_address: '127.0.0.2',
     },
   ]);

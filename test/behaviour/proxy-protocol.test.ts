@@ -113,7 +113,13 @@ await t.test('a trusted proxy that sends no header is refused, counted and logge
       connection: { remote_address: '127.0.0.1' },
       handshake: { reason: 'proxy_protocol', detail: 'the first bytes are no PROXY header' },
     },
-    { kind: 'program', listener: 'http', reason: 'proxy_protocol', remote_address: '127.0.0.1' },
+    {
+      kind: 'program',
+      listener: 'http',
+      reason: 'proxy_protocol',
+      detail: 'the first bytes are no PROXY header',
+      remote_address: '127.0.0.1',
+    },
   ]);
   const page = await proxy.metrics();
   for (const listener of ['https', 'http'])

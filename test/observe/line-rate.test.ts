@@ -24,7 +24,12 @@ void t.test('a flood of refused connections writes ten lines a second, and hides
   tell('protocol');
   t.equal(lines.length, 11);
   for (let i = 0; i < 100; i++)
-    log.connectionRefused({ listener: 'http', reason: 'overload', remoteAddress: '192.0.2.1' });
+    log.connectionRefused({
+      listener: 'http',
+      reason: 'overload',
+      detail: 'too many',
+      remoteAddress: '192.0.2.1',
+    });
   t.equal(lines.length, 21);
   now = 2000;
   tell('address_overload');

@@ -23,7 +23,12 @@ function tellAll(observer: Observer): void {
   observer.request(requestEvent(forward(host)));
   observer.connectionOpened('https');
   observer.connectionClosed('https');
-  observer.connectionRefused({ listener: 'https', reason: 'overload', remoteAddress: '192.0.2.1' });
+  observer.connectionRefused({
+    listener: 'https',
+    reason: 'overload',
+    detail: 'too many',
+    remoteAddress: '192.0.2.1',
+  });
   observer.connectionEnded({ listener: 'https', reason: 'unused' });
   observer.upstream({ kind: 'readmitted', upstream: 'backend', endpoint: '127.0.0.1:8000' });
   observer.reload({ result: 'success', version: 'x', problems: [] });

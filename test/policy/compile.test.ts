@@ -80,6 +80,7 @@ void t.test('a message says what to write instead', async (t) => {
     [{ ip: '10.0.0.0/08' }, /no network/],
     [{ ip: '10.1.2.3/16' }, /write `10.1.0.0\/16`/],
     [{ ip: '2001:db8::1/33' }, /write `2001:db8::\/33`/],
+    [{ ip: '::ffff:10.0.0.0/104' }, /of IPv4 in the form of IPv6: write `10.0.0.0\/8`/],
     [{ ip: '[::1]' }, /no IP address/],
     [{ email: 'example.com' }, /write `\*@example.com`/],
     [{ email: '*.example.com' }, /lacks an @/],

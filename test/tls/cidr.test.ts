@@ -1,7 +1,8 @@
 import { BlockList } from 'node:net';
 import * as fc from 'fast-check';
 import t from 'tap';
-import { AddressRanges, formatCidr, parseCidr } from '../../src/tls/cidr.ts';
+import { AddressRanges, formatCidr, isWithin, parseCidr } from '../../src/tls/cidr.ts';
+import { parseIpAddress } from '../../src/tls/ip-address.ts';
 
 const ranges = (...texts: string[]): AddressRanges =>
   new AddressRanges(texts.map((text) => parseCidr(text)!));
@@ -46,6 +47,18 @@ void t.test('nothing is in no range, and no text is an address by accident', asy
     t.equal(ranges('0.0.0.0/0', '::/0').contains(text), false, text);
   t.equal(ranges('10.0.0.0/8').contains('::ffff:10.0.0.1'), true, 'mapped IPv4 is IPv4');
   t.equal(ranges('::/0').contains('10.0.0.1'), false, 'IPv4 and IPv6 stay apart');
+});
+
+void t.test('one range by itself takes an address for the kind that it is', async (t) => {
+  const within = (range: string, address: string): boolean =>
+    isWithin(parseCidr(range)!, parseIpAddress(address)!);
+  t.equal(within('10.0.0.0/8', '10.255.0.1'), true);
+  t.equal(within('10.0.0.0/9', '10.128.0.0'), false);
+  t.equal(within('0.0.0.0/0', '203.0.113.9'), true);
+  t.equal(within('0.0.0.0/0', '::ffff:10.0.0.1'), false, 'mapped IPv4 is IPv6');
+  t.equal(within('::/0', '10.0.0.1'), false);
+  t.equal(within('2001:db8::/33', '2001:db8:7fff::1'), true);
+  t.equal(within('2001:db8::/33', '2001:db8:8000::1'), false);
 });
 
 void t.test('agrees with node’s own list of ranges', async () => {

@@ -5,6 +5,7 @@ import type { Connection } from '../../snapshot/connection.ts';
 import { respond } from '../../snapshot/respond.ts';
 import type { ConnectionEnd, RefusalReason } from '../../snapshot/reason.ts';
 import { formatClosingAnswer, renderAnswer } from '../answer.ts';
+import { unreadRequest } from '../unread-request.ts';
 import type { Exchange } from './exchange.ts';
 import { generateRequestId } from './judgement.ts';
 import type { Lane } from './lane.ts';
@@ -249,22 +250,6 @@ export class Downstream {
     const answer = renderAnswer({ reason, status, requestId: id, accept: null, location: null });
     this.socket.write(formatClosingAnswer(answer));
     this.close();
-    this.report({
-      id,
-      connection: this.connection,
-      method: '',
-      authority: '',
-      target: '',
-      userAgent: null,
-      decision,
-      status,
-      reason,
-      detail,
-      bytesReceived: 0,
-      bytesSent: answer.body.length,
-      durationMs: 0,
-      upstream: null,
-      upgrade: false,
-    });
+    this.report(unreadRequest(id, this.connection, decision, answer));
   }
 }
