@@ -102,6 +102,10 @@ export const defaults = deepFreeze({
   },
   /** http-redirect-code 308. */
   httpsRedirect: { status: 308, stripTrailingSlash: false },
+  /** canary-weight-total 100. */
+  canaryWeightTotal: 100,
+  /** session-cookie-name, affinity-mode, affinity-canary-behavior. */
+  affinity: { cookie: 'INGRESSCOOKIE', mode: 'balanced', canary: 'sticky' },
   balance: 'round_robin',
   dialects,
   timeouts,

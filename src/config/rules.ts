@@ -1,5 +1,6 @@
 import type { Finding } from './problem.ts';
 import { checkClientAuth } from './rules/client-auth.ts';
+import { checkDestinations } from './rules/destinations.ts';
 import { checkListeners } from './rules/listeners.ts';
 import { checkNames } from './rules/names.ts';
 import { checkOcsp } from './rules/ocsp.ts';
@@ -25,6 +26,7 @@ export function checkRules(config: Config): Finding[] {
     checkOcsp,
     checkPolicies,
     checkRoutes,
+    checkDestinations,
     checkUpstreams,
     checkQuantities,
   ].flatMap((check) => check(config));

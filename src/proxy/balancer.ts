@@ -72,6 +72,26 @@ export function choose<C extends Candidate>(
 }
 
 /**
+ * The first of an order of indices that may be taken now, or -1: by the rules of `choose`. For requests that would
+ * rather have one endpoint than another.
+ */
+export function chooseFrom<C extends Candidate>(
+  candidates: readonly C[],
+  order: Iterable<number>,
+  tried: ReadonlySet<C>,
+  now: number,
+): number {
+  const heedEjections = candidates.some(({ condition }) => isAvailable(condition, now));
+  for (const index of order) {
+    const candidate = candidates[index];
+    if (candidate === undefined || tried.has(candidate)) continue;
+    const { condition } = candidate;
+    if (heedEjections ? isAvailable(condition, now) : condition.healthy) return index;
+  }
+  return -1;
+}
+
+/**
  * Where round robin goes on after a reload: at the endpoint whose turn it was or, where that one is gone, the next one
  * that is still there. Starting over would give the first endpoints more than their share on every reload.
  */

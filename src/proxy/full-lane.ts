@@ -28,6 +28,8 @@ export interface FullLaneOptions {
   readonly now?: () => number;
   /** Evenly from 0 up to, not including, 1. */
   readonly random?: () => number;
+  /** Evenly from 0 up to, not including, 1. */
+  readonly random?: () => number;
 }
 
 /** How often heads that take too long are looked for; a head's time-out is late by up to this. */
@@ -71,6 +73,7 @@ export class FullLane {
       observer: options.observer,
       tunnels,
       now,
+      random,
       random,
       get draining() {
         return draining();

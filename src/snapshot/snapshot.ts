@@ -2,6 +2,8 @@ import type { ClientAuthMode, Dialect, PathType, PlainHttp, StandIn } from '../c
 import type { DenyList } from '../policy/deny-list.ts';
 import type { Policy } from '../policy/policy.ts';
 import type { Access, RateLimit } from './access.ts';
+import type { Affinity } from './affinity.ts';
+import type { Canary } from './canary.ts';
 import type { AddressRanges } from '../tls/cidr.ts';
 import type { HostTable } from './host-table.ts';
 import type { PathPattern } from './path-pattern.ts';
@@ -165,6 +167,9 @@ export interface Route {
   readonly answer: RouteAnswer | null;
   /** Where requests go; empty only where `answer` is given. */
   readonly upstream: string;
+  /** Where some of them go instead. */
+  readonly canaries: readonly Canary[];
+  readonly affinity: Affinity | null;
   /** The path that the upstream gets, and where it has a `?`, arguments before the request's own; null: as it came. */
   readonly rewrite: TargetTemplate | null;
   /** The Host that the upstream gets; null: as the client sent it. */

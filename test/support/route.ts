@@ -18,6 +18,8 @@ export function testRoute(hostId: string, path = '/', changes: Partial<Route> = 
     accessLog: true,
     answer: null,
     upstream: 'backend',
+    canaries: [],
+    affinity: null,
     rewrite: null,
     upstreamHost: null,
     plainHttp: 'redirect',

@@ -6,7 +6,10 @@ import { quote } from '../text.ts';
 
 /** Upstreams are used, have endpoints that exist, and verify who answers there unless told not to. */
 export function checkUpstreams(config: Config): Finding[] {
-  const used = new Set(config.hosts.flatMap((host) => host.routes.map((route) => route.upstream)));
+  const routes = config.hosts.flatMap((host) => host.routes);
+  const used = new Set(
+    routes.flatMap(({ upstream, canary }) => [upstream, ...(canary ?? []).map((one) => one.upstream)]),
+  );
   return Object.entries(config.upstreams).flatMap(([name, upstream]) =>
     upstreamFindings(upstream, pointer('upstreams', name), used.has(name)),
   );

@@ -1,6 +1,8 @@
 import { Type, type Static } from 'typebox';
 import { RouteClientAuth } from './client-auth.ts';
 import { Access, RateLimit } from './access.ts';
+import { Affinity } from './affinity.ts';
+import { Canary } from './canary.ts';
 import { IdentityHeaders } from './identity-headers.ts';
 import { PolicyRef } from './policy.ts';
 import { RequestEdits, ResponseEdits } from './response.ts';
@@ -107,6 +109,14 @@ export const Route = Type.Object(
       Type.Boolean({ description: 'Log the requests of this route. Default: as the program does.' }),
     ),
     identityHeaders: Type.Optional(IdentityHeaders),
+    canary: Type.Optional(
+      Type.Array(Canary, {
+        maxItems: 16,
+        description:
+          'Other upstreams for some of the requests, by header, else by cookie, else by weight. The first that is asked for.',
+      }),
+    ),
+    affinity: Type.Optional(Affinity),
     timeouts: Type.Optional(RouteTimeouts),
     bodyLimit: Type.Optional(Size),
     upgrade: Type.Optional(

@@ -2,6 +2,7 @@ import type { Forward } from '../../snapshot/decision.ts';
 import { planRequestHeaders } from '../headers/request.ts';
 import type { ResponseHandler, UpstreamFailure } from '../upstream/outbound.ts';
 import { chooseDestination } from './destination.ts';
+import { chooseDestination } from './destination.ts';
 import type { Exchange } from './exchange.ts';
 import type { Lane } from './lane.ts';
 

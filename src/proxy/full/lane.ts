@@ -21,6 +21,8 @@ export interface Lane {
   readonly tunnels: OpenTunnels;
   /** Milliseconds since 1970. */
   readonly now: () => number;
+  /** Evenly from 0 up to, not including, 1. */
+  readonly random: () => number;
   /** From now on every response closes its connection. */
   readonly draining: boolean;
 }

@@ -6,6 +6,7 @@ import { planResponseHeaders } from '../headers/response.ts';
 import type { UpstreamReason } from '../../snapshot/reason.ts';
 import type { UpstreamFailure, UpstreamRecord } from '../upstream/outbound.ts';
 import { UpstreamError, type Tunnel } from '../upstream/upstreams.ts';
+import { chooseDestination } from './destination.ts';
 import type { Exchange } from './exchange.ts';
 import { outboundHeaders } from './forward.ts';
 import type { Lane } from './lane.ts';
@@ -42,8 +43,9 @@ export async function openTunnel(
   head: Buffer,
 ): Promise<void> {
   const startedAt = performance.now();
+  const destination = chooseDestination(lane, exchange, decision);
   const record: UpstreamRecord = {
-    upstream: decision.route.upstream,
+    upstream: destination.upstream,
     endpoint: null,
     tries: 1,
     headMs: null,
@@ -55,8 +57,8 @@ export async function openTunnel(
   exchange.response.once('close', () => left.abort());
   let tunnel: Tunnel;
   try {
-    const { upstream, timeouts } = decision.route;
-    tunnel = await lane.upstreams.connect(upstream, timeouts, left.signal);
+    const { upstream, preference } = destination;
+    tunnel = await lane.upstreams.connect(upstream, decision.route.timeouts, left.signal, preference);
   } catch (error) {
     if (left.signal.aborted) return;
     const why = readFailure(error);
@@ -75,12 +77,14 @@ export async function openTunnel(
     record.status = status;
     record.headMs = performance.now() - startedAt;
   };
-  ask(exchange, decision, protocol, tunnel, onHead, (answer, upstreamHead) => {
+  const ownHeaders = (): readonly string[] => destination.responseHeaders(tunnel.endpoint);
+  ask(exchange, decision, protocol, tunnel, ownHeaders, onHead, (answer, upstreamHead) => {
     const { socket } = exchange.downstream;
     stopWatching();
     exchange.switchProtocols();
     exchange.response.detachSocket(socket);
     const headers = ['Connection', 'Upgrade', 'Upgrade', protocol, ...planResponseHeaders(answer.rawHeaders)];
+    headers.push(...ownHeaders());
     socket.write(formatHead(101, headers));
     if (upstreamHead.length > 0) socket.write(upstreamHead);
     if (head.length > 0) tunnel.socket.write(head);
@@ -100,6 +104,7 @@ function ask(
   decision: Forward,
   protocol: string,
   tunnel: Tunnel,
+  ownHeaders: () => readonly string[],
   onHead: (status: number) => void,
   onSwitch: (answer: IncomingMessage, head: Buffer) => void,
 ): void {
@@ -140,19 +145,24 @@ function ask(
   request.on('response', (answer) => {
     clearTimeout(timer);
     onHead(answer.statusCode ?? 0);
-    passOn(exchange, answer, tunnel);
+    passOn(exchange, answer, tunnel, ownHeaders());
   });
   request.end();
 }
 
 /** The upstream would not switch: its response goes to the client as any other, and ends both connections. */
-function passOn(exchange: Exchange, answer: IncomingMessage, tunnel: Tunnel): void {
+function passOn(
+  exchange: Exchange,
+  answer: IncomingMessage,
+  tunnel: Tunnel,
+  ownHeaders: readonly string[],
+): void {
   const truncated = (detail: string): void => {
     tunnel.release({ reason: 'upstream_truncated', detail });
     exchange.fail('upstream_truncated', detail);
   };
   exchange.attach({ abort: () => tunnel.release(), resume: () => answer.resume() });
-  exchange.start(answer.statusCode ?? 0, answer.rawHeaders);
+  exchange.start(answer.statusCode ?? 0, [...answer.rawHeaders, ...ownHeaders]);
   answer.on('data', (chunk: Buffer) => {
     if (!exchange.write(chunk)) answer.pause();
   });

@@ -51,7 +51,7 @@ export class Call implements OutboundCall, AttemptListener {
   ) {
     this.#request = request;
     this.#handler = handler;
-    this.#tries = upstream === null ? null : new Tries(upstream);
+    this.#tries = upstream === null ? null : new Tries(upstream, request.preference ?? null);
     this.#now = now;
     this.#over = over;
     const { method, target, headers, body } = request;

@@ -3,6 +3,7 @@ import type { Endpoint, Upstream } from '../../snapshot/snapshot.ts';
 import {
   checked,
   choose,
+  chooseFrom,
   type Condition,
   failed,
   initial,
@@ -11,8 +12,10 @@ import {
   succeeded,
   turnAfter,
 } from '../balancer.ts';
+import { ringOf } from '../affinity.ts';
 import { HealthChecks } from './health.ts';
 import { LiveEndpoint } from './live-endpoint.ts';
+import type { Preference } from './outbound.ts';
 
 /** What the upstream side reports to, and its sources of time and chance. */
 export interface Surroundings {
@@ -77,14 +80,25 @@ export class LiveUpstream {
   }
 
   /** The endpoint to try next, or null when there is none. */
-  pick(tried: ReadonlySet<LiveEndpoint>): LiveEndpoint | null {
+  pick(tried: ReadonlySet<LiveEndpoint>, preference: Preference | null = null): LiveEndpoint | null {
     this.#readmit();
+    const now = this.#surroundings.now();
+    const preferred = chooseFrom(this.endpoints, this.#order(preference), tried, now);
+    if (preferred !== -1) return this.endpoints[preferred]!;
     const { balance } = this.upstream;
-    const index = choose(this.endpoints, balance, this.#turn, tried, this.#surroundings.now());
+    const index = choose(this.endpoints, balance, this.#turn, tried, now);
     const picked = this.endpoints[index];
     if (picked === undefined) return null;
     this.#turn = (index + 1) % this.endpoints.length;
     return picked;
+  }
+
+  /** The endpoints that a request would rather have, best first. */
+  #order(preference: Preference | null): Iterable<number> {
+    if (preference === null) return [];
+    const { endpoint, key } = preference;
+    if (endpoint !== undefined) return [this.endpoints.findIndex(({ name }) => name === endpoint)];
+    return key === undefined ? [] : ringOf(this.upstream).from(key);
   }
 
   /** A request was answered in whole. */

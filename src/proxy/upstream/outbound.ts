@@ -13,6 +13,16 @@ export interface OutboundRequest {
   readonly headers: readonly string[];
   readonly body: OutboundBody | null;
   readonly timeouts: Timeouts;
+  /** Null or absent: whoever's turn it is. */
+  readonly preference?: Preference | null;
+}
+
+/** Which endpoint of its upstream a request should go to. One that is not available is passed over. */
+export interface Preference {
+  /** `Endpoint.name`. */
+  readonly endpoint?: string;
+  /** Placed on the ring of endpoints: the nearest one that is available. */
+  readonly key?: string;
 }
 
 export interface OutboundBody {

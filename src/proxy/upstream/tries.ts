@@ -1,21 +1,23 @@
 import { failure } from './failure.ts';
 import type { LiveEndpoint } from './live-endpoint.ts';
 import type { LiveUpstream } from './live-upstream.ts';
-import type { UpstreamFailure } from './outbound.ts';
+import type { Preference, UpstreamFailure } from './outbound.ts';
 
 /** The endpoints tried for one request, at most `Upstream.tries`. */
 export class Tries {
   readonly upstream: LiveUpstream;
+  readonly #preference: Preference | null;
   readonly #tried = new Set<LiveEndpoint>();
 
-  constructor(upstream: LiveUpstream) {
+  constructor(upstream: LiveUpstream, preference: Preference | null) {
     this.upstream = upstream;
+    this.#preference = preference;
   }
 
   /** The next endpoint, its request counted as under way until `done`; null when there is none left to try. */
   next(): LiveEndpoint | null {
     if (this.#tried.size >= this.upstream.upstream.tries) return null;
-    const one = this.upstream.pick(this.#tried);
+    const one = this.upstream.pick(this.#tried, this.#preference);
     if (one === null) return null;
     this.#tried.add(one);
     one.active++;

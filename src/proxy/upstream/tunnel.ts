@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net';
 import { UpstreamError } from './failure.ts';
 import type { LiveUpstream } from './live-upstream.ts';
-import type { UpstreamFailure } from './outbound.ts';
+import type { Preference, UpstreamFailure } from './outbound.ts';
 import { noEndpoint, Tries } from './tries.ts';
 
 /** A connection of its own to one of an upstream's endpoints, for an upgraded connection to run through. */
@@ -27,8 +27,9 @@ export function openTunnel(
   upstream: LiveUpstream,
   connectMs: number,
   signal: AbortSignal | undefined,
+  preference: Preference | null,
 ): Promise<Tunnel> {
-  const tries = new Tries(upstream);
+  const tries = new Tries(upstream, preference);
   return new Promise((resolve, reject) => {
     let one = tries.next();
     let cancel = (): void => {};

@@ -3,7 +3,13 @@ import type { Timeouts, Upstream } from '../../snapshot/snapshot.ts';
 import { Call } from './call.ts';
 import { failure, UpstreamError } from './failure.ts';
 import { LiveUpstream, type Surroundings, type UpstreamStatus } from './live-upstream.ts';
-import type { OutboundCall, OutboundRequest, ResponseHandler, UpstreamFailure } from './outbound.ts';
+import type {
+  OutboundCall,
+  OutboundRequest,
+  Preference,
+  ResponseHandler,
+  UpstreamFailure,
+} from './outbound.ts';
 import { noEndpoint } from './tries.ts';
 import { openTunnel, type Tunnel } from './tunnel.ts';
 
@@ -79,6 +85,7 @@ export class Upstreams {
     name: string,
     { connectMs }: Pick<Timeouts, 'connectMs'>,
     signal?: AbortSignal,
+    preference: Preference | null = null,
   ): Promise<Tunnel> {
     const upstream = this.#find(name);
     if (upstream === null) throw new UpstreamError(noEndpoint(name));
@@ -87,7 +94,7 @@ export class Upstreams {
     const opening: Underway = { cut: (why) => controller.abort(new UpstreamError(why)) };
     this.#underway.add(opening);
     try {
-      const tunnel = await openTunnel(upstream, connectMs, either);
+      const tunnel = await openTunnel(upstream, connectMs, either, preference);
       const open: Underway = { cut: () => tunnel.socket.destroy() };
       this.#underway.add(open);
       const release = (why?: UpstreamFailure): void => {

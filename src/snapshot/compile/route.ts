@@ -10,6 +10,8 @@ import { compileRouteClientAuth } from './client-auth.ts';
 import { compileAccess, compileRateLimit } from './access.ts';
 import { compileAffinity } from './affinity.ts';
 import { compileCanaries } from './canary.ts';
+import { compileAffinity } from './affinity.ts';
+import { compileCanaries } from './canary.ts';
 import type { CompileContext } from './context.ts';
 import { compileCors } from './cors.ts';
 import { duration } from './duration.ts';
@@ -58,6 +60,8 @@ export function compileRoute(
     requestHeaders: compileRequestHeaders(context, config.request, `${path}/request/set`),
     accessLog: config.accessLog ?? true,
     upstream: config.upstream ?? '',
+    canaries: compileCanaries(context, config.canary, upstreams, `${path}/canary`),
+    affinity: compileAffinity(config),
     canaries: compileCanaries(context, config.canary, upstreams, `${path}/canary`),
     affinity: compileAffinity(config),
     identityHeaders: compileIdentityHeaders(
