@@ -141,9 +141,10 @@ function digestOf(text: string, links: string, files: ReadonlyMap<string, string
 /** Of the upstreams a host can depend only on whether they are there. */
 function missingUpstreams(host: HostConfig, upstreams: ReadonlyMap<string, Upstream>): string {
   return host.routes
-    .flatMap(({ upstream, canary, access }) => [
+    .flatMap(({ upstream, canary, access, errorPages }) => [
       upstream ?? '',
       access?.external?.upstream ?? '',
+      errorPages?.upstream ?? '',
       ...(canary ?? []).map((one) => one.upstream),
     ])
     .filter((name) => !upstreams.has(name))

@@ -90,6 +90,8 @@ const request = {
   /** An external service said 403, or could not be asked. */
   forbidden: { status: 403, message: 'Forbidden' },
   authentication_failed: { status: 500, message: 'Internal Server Error' },
+  /** The upstream's error, where the page that was to stand for it could not be had. The status is the error's. */
+  error_page_failed: { status: 502, message: 'Bad Gateway' },
   sign_in: { status: 302, message: 'Found' },
   authentication_busy: { status: 503, message: 'Service Temporarily Unavailable' },
   rate_limited: { status: 503, message: 'Service Temporarily Unavailable' },

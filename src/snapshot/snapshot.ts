@@ -5,10 +5,12 @@ import type { Access, RateLimit } from './access.ts';
 import type { Affinity } from './affinity.ts';
 import type { Canary } from './canary.ts';
 import type { AddressRanges } from '../tls/cidr.ts';
+import type { Cors } from './cors.ts';
+import type { ErrorPages } from './error-pages.ts';
 import type { HostTable } from './host-table.ts';
 import type { PathPattern } from './path-pattern.ts';
-import type { Cors } from './cors.ts';
 import type { ResponseEdits } from './response-edits.ts';
+import type { RetryRules } from './retry.ts';
 import type { RouteTable } from './route-table.ts';
 import type { TargetTemplate } from './target-template.ts';
 
@@ -157,10 +159,11 @@ export interface Route {
   readonly policy: Policy | null;
   readonly access: Access | null;
   readonly rateLimit: RateLimit | null;
-  readonly response: ResponseEdits | null;
-  /** Headers that are set on the request to the upstream: lower-case name, to name and value as written. */
   /** Null: CORS is left to the upstream. */
   readonly cors: Cors | null;
+  readonly errorPages: ErrorPages | null;
+  readonly response: ResponseEdits | null;
+  /** Headers that are set on the request to the upstream: lower-case name, to name and value as written. */
   readonly requestHeaders: ReadonlyMap<string, readonly [name: string, value: string]>;
   readonly accessLog: boolean;
   /** What we answer ourselves; null: the request is forwarded. */
@@ -170,6 +173,7 @@ export interface Route {
   /** Where some of them go instead. */
   readonly canaries: readonly Canary[];
   readonly affinity: Affinity | null;
+  readonly retry: RetryRules;
   /** The path that the upstream gets, and where it has a `?`, arguments before the request's own; null: as it came. */
   readonly rewrite: TargetTemplate | null;
   /** The Host that the upstream gets; null: as the client sent it. */

@@ -1,3 +1,4 @@
+import { usualRetry } from '../../src/snapshot/retry.ts';
 import type { Route } from '../../src/snapshot/snapshot.ts';
 
 /** A compiled route that forwards everything below its path to the upstream `backend`, but for what a test changes. */
@@ -13,6 +14,7 @@ export function testRoute(hostId: string, path = '/', changes: Partial<Route> = 
     access: null,
     rateLimit: null,
     cors: null,
+    errorPages: null,
     response: null,
     requestHeaders: new Map(),
     accessLog: true,
@@ -20,6 +22,7 @@ export function testRoute(hostId: string, path = '/', changes: Partial<Route> = 
     upstream: 'backend',
     canaries: [],
     affinity: null,
+    retry: usualRetry,
     rewrite: null,
     upstreamHost: null,
     plainHttp: 'redirect',

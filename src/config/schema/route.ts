@@ -3,10 +3,12 @@ import { RouteClientAuth } from './client-auth.ts';
 import { Access, RateLimit } from './access.ts';
 import { Affinity } from './affinity.ts';
 import { Canary } from './canary.ts';
+import { ErrorPages } from './error-pages.ts';
 import { IdentityHeaders } from './identity-headers.ts';
-import { PolicyRef } from './policy.ts';
-import { RequestEdits, ResponseEdits } from './response.ts';
 import { Cors } from './cors.ts';
+import { PolicyRef } from './policy.ts';
+import { Retry } from './retry.ts';
+import { RequestEdits, ResponseEdits } from './response.ts';
 import { Duration, RoutePath, Size, strict } from './value.ts';
 
 const RouteTimeouts = Type.Object(
@@ -102,9 +104,10 @@ export const Route = Type.Object(
     policy: Type.Optional(PolicyRef),
     access: Type.Optional(Access),
     rateLimit: Type.Optional(RateLimit),
+    cors: Type.Optional(Cors),
+    errorPages: Type.Optional(ErrorPages),
     response: Type.Optional(ResponseEdits),
     request: Type.Optional(RequestEdits),
-    cors: Type.Optional(Cors),
     accessLog: Type.Optional(
       Type.Boolean({ description: 'Log the requests of this route. Default: as the program does.' }),
     ),
@@ -117,6 +120,7 @@ export const Route = Type.Object(
       }),
     ),
     affinity: Type.Optional(Affinity),
+    retry: Type.Optional(Retry),
     timeouts: Type.Optional(RouteTimeouts),
     bodyLimit: Type.Optional(Size),
     upgrade: Type.Optional(

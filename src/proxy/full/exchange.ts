@@ -12,6 +12,8 @@ import type { OutboundCall, UpstreamRecord } from '../upstream/outbound.ts';
 import type { Downstream } from './downstream.ts';
 import { judge, type Judgement } from './judgement.ts';
 import type { Lane } from './lane.ts';
+import { askForErrorPage } from './error-page.ts';
+import { relay } from './relay.ts';
 import { RequestBody } from './request-body.ts';
 import { frameResponse } from './response-framing.ts';
 
@@ -49,6 +51,8 @@ export class Exchange {
   /** The client has more to read than it takes; the upstream is paused. */
   #held = false;
   #over = false;
+  /** What is answered if the error page that was asked for does not come; null: none was asked for. */
+  #fallback: Respond | null = null;
   readonly #atEnd: (() => void)[] = [];
   #granted: Exchange['granted'] = null;
   #cookies: readonly string[] = [];
@@ -140,6 +144,11 @@ export class Exchange {
   /** Starts the upstream's response towards the client. */
   start(status: number, rawHeaders: readonly string[]): void {
     if (this.#over || this.#status !== 0) return;
+    if (this.#intercepts(status)) {
+      const { host, route } = this.judgement.decision;
+      this.#showErrorPage(status, respond('error_page_failed', host, route, { status }));
+      return;
+    }
     const framing = frameResponse(
       this.request.method ?? '',
       status,
@@ -193,9 +202,13 @@ export class Exchange {
    * the client cannot take what it has for the whole.
    */
   fail(reason: Exclude<RequestReason, 'ok'>, detail: string | null): void {
-    if (this.#over || this.#reason !== 'ok') return;
-    this.#detail = detail;
+    if (this.#over || (this.#reason !== 'ok' && this.#fallback === null)) return;
     this.#call?.abort();
+    if (this.#fallback !== null && this.#status === 0 && reason !== 'client_abort') {
+      this.#writeAnswer(this.#fallback);
+      return;
+    }
+    this.#detail = detail;
     if (this.#status !== 0 || reason === 'client_abort' || reason === 'upstream_truncated') {
       this.#reason = reason;
       this.#body?.destroy();
@@ -252,6 +265,39 @@ export class Exchange {
   }
 
   #answer(decision: Respond): void {
+    if (!this.#intercepts(decision.status)) this.#writeAnswer(decision);
+    else this.#showErrorPage(decision.status, decision);
+  }
+
+  /** The route has another upstream's answer stand in for this status; its own answer stands for itself. */
+  #intercepts(status: number): boolean {
+    const pages = this.judgement.decision.route?.errorPages ?? null;
+    return pages !== null && this.#fallback === null && pages.statuses.has(status);
+  }
+
+  /** @param fallback What the client gets where there is no page to be had. */
+  #showErrorPage(status: number, fallback: Respond): void {
+    const { decision, head, requestId } = this.judgement;
+    const { route } = decision;
+    if (route === null || route.errorPages === null || head === null) {
+      this.#writeAnswer(fallback);
+      return;
+    }
+    this.#fallback = fallback;
+    if (fallback.reason !== 'error_page_failed') {
+      this.#reason = fallback.reason;
+      this.#detail = fallback.detail;
+    }
+    this.#call?.abort();
+    const { method = '', rawHeaders } = this.request;
+    const { authority } = head;
+    const { clientAddress, target } = this;
+    const { timeouts } = route;
+    const error = { status, method, target, authority, clientAddress, requestId, rawHeaders, timeouts };
+    this.#call = askForErrorPage(this.#lane.upstreams, route.errorPages, error, relay(this));
+  }
+
+  #writeAnswer(decision: Respond): void {
     const { reason, status, location, content, headers, detail } = decision;
     this.#reason = reason;
     this.#detail = detail;

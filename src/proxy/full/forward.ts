@@ -1,10 +1,9 @@
 import type { Forward } from '../../snapshot/decision.ts';
 import { planRequestHeaders } from '../headers/request.ts';
-import type { ResponseHandler, UpstreamFailure } from '../upstream/outbound.ts';
-import { chooseDestination } from './destination.ts';
 import { chooseDestination } from './destination.ts';
 import type { Exchange } from './exchange.ts';
 import type { Lane } from './lane.ts';
+import { relay } from './relay.ts';
 
 /** Sends a request to the upstream its decision names and lets what comes back flow to the client. */
 export function forward(lane: Lane, exchange: Exchange, decision: Forward): void {
@@ -20,6 +19,7 @@ export function forward(lane: Lane, exchange: Exchange, decision: Forward): void
     {
       upstream: destination.upstream,
       preference: destination.preference,
+      retry: route.retry,
       method: exchange.request.method ?? '',
       target,
       headers: outboundHeaders(exchange, decision),
@@ -49,15 +49,4 @@ export function outboundHeaders(exchange: Exchange, decision: Forward): string[]
     appendForwardedFor: snapshot.forwarded.append,
     granted: exchange.granted,
   });
-}
-
-/** What comes back from the upstream, as calls on the exchange; with headers of our own on the response. */
-export function relay(exchange: Exchange, ownHeaders: () => readonly string[]): ResponseHandler {
-  return {
-    onInformation: (status, headers) => exchange.inform(status, headers),
-    onResponse: (status, headers) => exchange.start(status, [...headers, ...ownHeaders()]),
-    onData: (chunk) => exchange.write(chunk),
-    onEnd: () => exchange.end(),
-    onError: (failure: UpstreamFailure) => exchange.fail(failure.reason, failure.detail),
-  };
 }

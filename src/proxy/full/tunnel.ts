@@ -58,7 +58,8 @@ export async function openTunnel(
   let tunnel: Tunnel;
   try {
     const { upstream, preference } = destination;
-    tunnel = await lane.upstreams.connect(upstream, decision.route.timeouts, left.signal, preference);
+    const { timeouts, retry } = decision.route;
+    tunnel = await lane.upstreams.connect(upstream, timeouts, left.signal, preference, retry);
   } catch (error) {
     if (left.signal.aborted) return;
     const why = readFailure(error);

@@ -10,15 +10,15 @@ import { compileRouteClientAuth } from './client-auth.ts';
 import { compileAccess, compileRateLimit } from './access.ts';
 import { compileAffinity } from './affinity.ts';
 import { compileCanaries } from './canary.ts';
-import { compileAffinity } from './affinity.ts';
-import { compileCanaries } from './canary.ts';
 import type { CompileContext } from './context.ts';
 import { compileCors } from './cors.ts';
 import { duration } from './duration.ts';
 import { compileRequestHeaders } from './request-headers.ts';
 import { compileResponseEdits } from './response-edits.ts';
 import { compileTargetOf } from './target.ts';
+import { compileErrorPages } from './error-pages.ts';
 import { compileHostPolicy } from './policy.ts';
+import { compileRetry } from './retry.ts';
 
 /** A route of a host. */
 export function compileRoute(
@@ -56,14 +56,14 @@ export function compileRoute(
     access: compileAccess(context, config.access, upstreams, `${path}/access`),
     rateLimit: compileRateLimit(context, config.rateLimit, `${path}/rateLimit`),
     cors: compileCors(config.cors),
+    errorPages: compileErrorPages(context, config.errorPages, upstreams, `${path}/errorPages`),
     response: compileResponseEdits(context, config.response, `${path}/response`),
     requestHeaders: compileRequestHeaders(context, config.request, `${path}/request/set`),
     accessLog: config.accessLog ?? true,
     upstream: config.upstream ?? '',
     canaries: compileCanaries(context, config.canary, upstreams, `${path}/canary`),
     affinity: compileAffinity(config),
-    canaries: compileCanaries(context, config.canary, upstreams, `${path}/canary`),
-    affinity: compileAffinity(config),
+    retry: compileRetry(config.retry),
     identityHeaders: compileIdentityHeaders(
       context,
       { ...host.config.identityHeaders, ...config.identityHeaders },
