@@ -46,6 +46,8 @@ export interface RateLimit {
   readonly rates: readonly { readonly perSecond: number; readonly burst: number }[];
   /** Requests of one client under way at once; Infinity for any. */
   readonly connections: number;
+  /** How fast one response goes to the client; null: as it comes. */
+  readonly pace: { readonly bytesPerSecond: number; readonly after: number } | null;
   readonly exempt: AddressRanges | null;
   readonly status: number;
 }

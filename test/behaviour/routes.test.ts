@@ -258,6 +258,17 @@ await t.test('responses get the route’s headers, the upstream’s and ours ali
   t.match(await get('/refused'), { status: 403, headers: { 'x-ours': 'yes' } });
 });
 
+await t.test('a response goes no faster than its route says', async (t) => {
+  const routes = [
+    { path: '/', upstream: 'backend', rateLimit: { bytesPerSecond: 200_000, bytesBefore: 100_000 } },
+  ];
+  const { get } = await withRoutes(t, routes, { answer: (_, response) => response.end('x'.repeat(200_000)) });
+  const startedAt = performance.now();
+  t.equal((await get('/')).body.length, 200_000);
+  // A half of it hindered, the last chunk of which is waited for no more.
+  t.ok(performance.now() - startedAt > 150);
+});
+
 await t.test('a route may be left out of the access log', async (t) => {
   const { get, proxy } = await withRoutes(t, [
     { path: '/', upstream: 'backend' },

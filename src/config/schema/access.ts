@@ -94,6 +94,12 @@ export const RateLimit = Type.Object(
     connections: Type.Optional(
       Type.Integer({ minimum: 1, description: 'Requests of one client under way at once.' }),
     ),
+    bytesPerSecond: Type.Optional(
+      Type.Integer({ minimum: 1, description: 'How fast one response goes to the client.' }),
+    ),
+    bytesBefore: Type.Optional(
+      Type.Integer({ minimum: 0, description: 'Bytes of a response that go unhindered first.' }),
+    ),
     exempt: Type.Optional(Type.Array(AddressRange)),
     status: Type.Optional(Type.Integer({ minimum: 400, maximum: 599, description: 'Default 503.' })),
   },

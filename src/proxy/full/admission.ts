@@ -7,6 +7,7 @@ import { askExternally, type AuthAnswer, type Send } from '../access/external-au
 import { RateLimiter } from '../access/rate-limiter.ts';
 import { valuesOf } from '../headers/field.ts';
 import type { Exchange } from './exchange.ts';
+import { Pace } from './pace.ts';
 import { outboundHeaders } from './forward.ts';
 
 /**
@@ -31,6 +32,9 @@ export class Admission {
       const taken = this.#limiter.take(limit, route.id, exchange.clientAddress);
       if (typeof taken === 'string') return respond(taken, host, route, { status: limit.status });
       exchange.atEnd(taken);
+      if (limit.pace !== null && limit.exempt?.contains(exchange.clientAddress) !== true) {
+        exchange.pace = new Pace(limit.pace.bytesPerSecond, limit.pace.after);
+      }
     }
     return decision.authenticate ? this.#authenticate(exchange, decision) : null;
   }

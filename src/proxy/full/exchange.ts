@@ -13,6 +13,7 @@ import type { Downstream } from './downstream.ts';
 import { judge, type Judgement } from './judgement.ts';
 import type { Lane } from './lane.ts';
 import { askForErrorPage } from './error-page.ts';
+import type { Pace } from './pace.ts';
 import { relay } from './relay.ts';
 import { RequestBody } from './request-body.ts';
 import { frameResponse } from './response-framing.ts';
@@ -53,6 +54,7 @@ export class Exchange {
   #over = false;
   /** What is answered if the error page that was asked for does not come; null: none was asked for. */
   #fallback: Respond | null = null;
+  #pace: Pace | null = null;
   readonly #atEnd: (() => void)[] = [];
   #granted: Exchange['granted'] = null;
   #cookies: readonly string[] = [];
@@ -178,12 +180,23 @@ export class Exchange {
   write(chunk: Buffer): boolean {
     if (this.#over) return false;
     this.#bytesSent += chunk.length;
-    if (this.response.write(chunk)) return true;
+    const wait = this.#pace?.sent(chunk.length) ?? 0;
+    const flows = this.response.write(chunk);
+    if (flows && wait === 0) return true;
     if (this.#held) return false;
     this.#held = true;
+    if (flows) {
+      setTimeout(this.#onDrain, wait);
+      return false;
+    }
     this.downstream.watchStall();
     this.response.once('drain', this.#onDrain);
     return false;
+  }
+
+  /** How fast the response may go. */
+  set pace(pace: Pace) {
+    this.#pace = pace;
   }
 
   /** The upstream's response is complete. */

@@ -67,6 +67,10 @@ export function compileRateLimit(
   return Object.freeze({
     rates: Object.freeze(rates),
     connections: config.connections ?? Infinity,
+    pace:
+      config.bytesPerSecond === undefined
+        ? null
+        : Object.freeze({ bytesPerSecond: config.bytesPerSecond, after: config.bytesBefore ?? 0 }),
     exempt: config.exempt === undefined ? null : compileRanges(context, config.exempt, `${path}/exempt`),
     status: config.status ?? defaults.rateLimit.status,
   });
