@@ -20,6 +20,7 @@ export function forward(lane: Lane, exchange: Exchange, decision: Forward): void
       upstream: destination.upstream,
       preference: destination.preference,
       retry: route.retry,
+      retry: route.retry,
       method: exchange.request.method ?? '',
       target,
       headers: outboundHeaders(exchange, decision),

@@ -1,3 +1,4 @@
+import { type RetryRules, usualRetry } from '../../snapshot/retry.ts';
 import { Attempt, type AttemptFailure, type AttemptListener } from './attempt.ts';
 import { RequestBody } from './body.ts';
 import type { Connection, WireRequest } from './connection.ts';
@@ -10,15 +11,16 @@ import type {
   UpstreamFailure,
   UpstreamRecord,
 } from './outbound.ts';
+import { blames, mayRetry, mayRetryStatus, type Standing } from './retry.ts';
 import { noEndpoint, Tries } from './tries.ts';
 
 /** RFC 9110 §9.2.2. TRACE is refused long before. */
 const idempotent: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE']);
 
 /**
- * One request from the first endpoint tried to the end of the response. Retries by rule 9: nothing of a response has
- * come, no byte of the body has been read, and either nothing was sent or the connection broke under an idempotent
- * request. Statuses and read time-outs are answers: they are never retried.
+ * One request from the first endpoint tried to the end of the response. Retries by rule 9 and the route's rules
+ * (`mayRetry`): nothing of a response has reached the client, no byte of the body has been read, and either nothing was
+ * sent or the request may be sent twice. Statuses and read time-outs are answers, unless the route says otherwise.
  *
  * A kept connection that turns out closed is no endpoint tried: the request goes to the same endpoint once more, over a
  * new connection, and only what becomes of that counts.
@@ -28,6 +30,8 @@ export class Call implements OutboundCall, AttemptListener {
   readonly #request: OutboundRequest;
   readonly #wire: WireRequest;
   readonly #handler: ResponseHandler;
+  readonly #rules: RetryRules;
+  readonly #startedAt: number;
   readonly #tries: Tries | null;
   readonly #now: () => number;
   readonly #over: (call: Call) => void;
@@ -36,6 +40,8 @@ export class Call implements OutboundCall, AttemptListener {
   #attempt: Attempt | null = null;
   #cancel: (() => void) | null = null;
   #sentAt = 0;
+  /** Something of a response has been passed on. */
+  #told = false;
   #finished = false;
 
   /**
@@ -51,7 +57,10 @@ export class Call implements OutboundCall, AttemptListener {
   ) {
     this.#request = request;
     this.#handler = handler;
-    this.#tries = upstream === null ? null : new Tries(upstream, request.preference ?? null);
+    this.#rules = request.retry ?? usualRetry;
+    this.#startedAt = now();
+    this.#tries =
+      upstream === null ? null : new Tries(upstream, request.preference ?? null, this.#rules.tries);
     this.#now = now;
     this.#over = over;
     const { method, target, headers, body } = request;
@@ -85,12 +94,15 @@ export class Call implements OutboundCall, AttemptListener {
   }
 
   information(status: number, headers: readonly string[]): void {
+    this.#told = true;
     this.#handler.onInformation(status, headers);
   }
 
   response(status: number, headers: readonly string[]): void {
     this.record.status = status;
     this.record.headMs = this.#now() - this.#sentAt;
+    if (this.#triedElsewhere(status)) return;
+    this.#told = true;
     this.#handler.onResponse(status, headers);
   }
 
@@ -109,9 +121,11 @@ export class Call implements OutboundCall, AttemptListener {
   }
 
   failed(how: AttemptFailure): void {
-    const again = this.#mayRetry(how);
+    const standing = this.#standing(how);
+    const again = mayRetry(this.#rules, how.failure, standing);
     if (how.stale) {
-      if (!again) return this.#fail(how.failure);
+      // The endpoint has not been tried at all: this is no retry that a route could turn off.
+      if (!mayRetry(usualRetry, how.failure, standing)) return this.#fail(how.failure);
       this.#tries!.upstream.retried(this.#endpoint!, `kept connection: ${how.failure.detail}`);
       return this.#connect(this.#endpoint!);
     }
@@ -119,14 +133,40 @@ export class Call implements OutboundCall, AttemptListener {
     this.#next(how.failure, again);
   }
 
-  #mayRetry({ failure, answered, unsent }: AttemptFailure): boolean {
-    if (answered || this.#wire.body?.consumed === true) return false;
-    if (failure.reason !== 'upstream_reset' && failure.reason !== 'upstream_tls') return false;
-    return unsent || idempotent.has(this.#request.method);
+  /** Drops a response whose status is reason enough to ask another endpoint, where there is one. */
+  #triedElsewhere(status: number): boolean {
+    const standing = this.#standing({ unsent: false, answered: true });
+    if (!mayRetryStatus(this.#rules, status, standing) || this.#late) return false;
+    const endpoint = this.#endpoint!;
+    const { upstream } = this.#tries!;
+    const next = this.#tries!.next();
+    if (next === null) return false;
+    upstream.retried(next, `status ${status}`);
+    this.#attempt!.abort();
+    if (blames(status)) upstream.failed(endpoint);
+    this.record.status = null;
+    this.record.headMs = null;
+    this.#try(next, noEndpoint(this.#request.upstream));
+    return true;
+  }
+
+  #standing(how: Pick<AttemptFailure, 'unsent' | 'answered'>): Standing {
+    const { unsent, answered } = how;
+    return {
+      idempotent: idempotent.has(this.#request.method),
+      unsent,
+      answered,
+      spent: this.#wire.body?.consumed === true,
+      told: this.#told,
+    };
+  }
+
+  get #late(): boolean {
+    return this.#now() - this.#startedAt >= this.#rules.timeoutMs;
   }
 
   #next(why: UpstreamFailure, again: boolean): void {
-    const next = again ? this.#tries!.another(why) : null;
+    const next = again && !this.#late ? this.#tries!.another(why) : null;
     this.#try(next, why);
   }
 
@@ -146,8 +186,10 @@ export class Call implements OutboundCall, AttemptListener {
       if (connection !== null) return this.#send(connection);
       this.record.tries++;
       this.#tries!.upstream.failed(endpoint);
-      // Nothing was sent, so any method may be tried elsewhere; `consumed` is false as long as nothing was.
-      this.#next(failure!, this.#wire.body?.consumed !== true);
+      this.#next(
+        failure!,
+        mayRetry(this.#rules, failure!, this.#standing({ unsent: true, answered: false })),
+      );
     });
   }
 

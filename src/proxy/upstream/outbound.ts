@@ -1,5 +1,6 @@
 import type { Readable } from 'node:stream';
 import type { UpstreamReason } from '../../snapshot/reason.ts';
+import type { RetryRules } from '../../snapshot/retry.ts';
 import type { Timeouts } from '../../snapshot/snapshot.ts';
 
 /** A request on its way to an upstream: plain values; every header is exactly as it goes out. */
@@ -15,6 +16,8 @@ export interface OutboundRequest {
   readonly timeouts: Timeouts;
   /** Null or absent: whoever's turn it is. */
   readonly preference?: Preference | null;
+  /** Default: `usualRetry`. */
+  readonly retry?: RetryRules;
 }
 
 /** Which endpoint of its upstream a request should go to. One that is not available is passed over. */

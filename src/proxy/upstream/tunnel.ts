@@ -1,7 +1,9 @@
 import type { Socket } from 'node:net';
+import type { RetryRules } from '../../snapshot/retry.ts';
 import { UpstreamError } from './failure.ts';
 import type { LiveUpstream } from './live-upstream.ts';
 import type { Preference, UpstreamFailure } from './outbound.ts';
+import { mayRetry } from './retry.ts';
 import { noEndpoint, Tries } from './tries.ts';
 
 /** A connection of its own to one of an upstream's endpoints, for an upgraded connection to run through. */
@@ -18,7 +20,7 @@ export interface Tunnel {
 }
 
 /**
- * Connects to the first of at most `Upstream.tries` endpoints that lets us. Nothing is sent, so trying is always safe.
+ * Connects to the first of its endpoints that lets us, as many as the rules say. Nothing is sent, so trying is always safe.
  * Rejects with an UpstreamError, or with the signal's reason when that is aborted.
  *
  * @param connectMs - for each endpoint, TLS included
@@ -28,8 +30,10 @@ export function openTunnel(
   connectMs: number,
   signal: AbortSignal | undefined,
   preference: Preference | null,
+  rules: RetryRules,
 ): Promise<Tunnel> {
-  const tries = new Tries(upstream, preference);
+  const tries = new Tries(upstream, preference, rules.tries);
+  const standing = { idempotent: true, unsent: true, spent: false, answered: false, told: false };
   return new Promise((resolve, reject) => {
     let one = tries.next();
     let cancel = (): void => {};
@@ -49,7 +53,7 @@ export function openTunnel(
       cancel = endpoint.pool.dialer.dial(connectMs, (failure, socket) => {
         if (socket === null) {
           upstream.failed(endpoint);
-          one = tries.another(failure!);
+          one = mayRetry(rules, failure!, standing) ? tries.another(failure!) : null;
           tries.done(endpoint);
           return one === null ? fail(failure!) : dial();
         }

@@ -1,4 +1,5 @@
 import type { Observer } from '../../observe/observer.ts';
+import { type RetryRules, usualRetry } from '../../snapshot/retry.ts';
 import type { Timeouts, Upstream } from '../../snapshot/snapshot.ts';
 import { Call } from './call.ts';
 import { failure, UpstreamError } from './failure.ts';
@@ -86,6 +87,7 @@ export class Upstreams {
     { connectMs }: Pick<Timeouts, 'connectMs'>,
     signal?: AbortSignal,
     preference: Preference | null = null,
+    retry: RetryRules = usualRetry,
   ): Promise<Tunnel> {
     const upstream = this.#find(name);
     if (upstream === null) throw new UpstreamError(noEndpoint(name));
@@ -94,7 +96,7 @@ export class Upstreams {
     const opening: Underway = { cut: (why) => controller.abort(new UpstreamError(why)) };
     this.#underway.add(opening);
     try {
-      const tunnel = await openTunnel(upstream, connectMs, either, preference);
+      const tunnel = await openTunnel(upstream, connectMs, either, preference, retry);
       const open: Underway = { cut: () => tunnel.socket.destroy() };
       this.#underway.add(open);
       const release = (why?: UpstreamFailure): void => {

@@ -19,6 +19,7 @@ import { compileTargetOf } from './target.ts';
 import { compileErrorPages } from './error-pages.ts';
 import { compileHostPolicy } from './policy.ts';
 import { compileRetry } from './retry.ts';
+import { compileRetry } from './retry.ts';
 
 /** A route of a host. */
 export function compileRoute(
@@ -63,6 +64,7 @@ export function compileRoute(
     upstream: config.upstream ?? '',
     canaries: compileCanaries(context, config.canary, upstreams, `${path}/canary`),
     affinity: compileAffinity(config),
+    retry: compileRetry(config.retry),
     retry: compileRetry(config.retry),
     identityHeaders: compileIdentityHeaders(
       context,
