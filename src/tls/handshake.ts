@@ -4,12 +4,16 @@ import { nothingJudged, type Connection, type Judged } from '../snapshot/connect
 import type { Host, Trust } from '../snapshot/snapshot.ts';
 import { judgeChainAgainst, UnjudgedChain } from './certificate-judge.ts';
 import { proveChain, type ChainProof } from './chain-proof.ts';
-import { readIdentity } from './identity-reader.ts';
+import { IdentityMemory } from './identity-memory.ts';
 import type { Identity } from './identity.ts';
 import { firstEndAfter, type LoadedStore } from './loaded-store.ts';
 import type { ProofMemory, RememberedProof } from './proof-memory.ts';
+import { judgeRevocation } from './revocation.ts';
 import { none, success, type Verdict, verdictOf } from './verdict.ts';
 import { refuseDeepChain, sentCertificates, verdictOfSocket } from './verification.ts';
+
+/** Of all listeners: what a certificate says does not depend on who is asked. */
+const identities = new IdentityMemory();
 
 /** What was known before the handshake. */
 export interface Accepted {
@@ -25,6 +29,8 @@ export interface Judging {
   /** What to verify against; empty where no certificate was asked for. */
   readonly stores: readonly LoadedStore[];
   readonly proofs: ProofMemory;
+  /** Of the host as it is now: the stores may have been loaded for earlier CRLs. */
+  readonly trusts: readonly Trust[];
   /** Milliseconds since 1970. */
   readonly now: number;
 }
@@ -82,7 +88,7 @@ export function judgeHandshake(socket: TLSSocket, judging: Judging): Judgement |
     return { judged: nothingJudged, identity: null, forgotten: false, issuers: noIssuers };
   const certificate = socket.getPeerX509Certificate();
   if (certificate === undefined) return sameForAll(stores, none, null);
-  const identity = identityOf(certificate);
+  const identity = identities.read(certificate.raw);
   if (identity === null) {
     const detail = 'the certificate could not be read';
     const malformed = { status: 'failed', reason: 'malformed_cert', detail, untrustedOnly: false } as const;
@@ -114,15 +120,16 @@ function judgeOnly(
   certificate: X509Certificate,
   identity: Identity,
   { trust, certificates }: LoadedStore,
-  { proofs, now }: Judging,
+  judging: Judging,
 ): JudgedAlone | null {
+  const { proofs, now } = judging;
   const verdict = verdictOfSocket(socket, true, certificate);
   // All below only narrows a success.
   if (verdict.status !== 'success') return refused(verdict);
   const resumed = socket.isSessionReused();
   // What a session says of its certificate was said when it began.
   if (resumed && now > identity.notAfter) return refused(expired);
-  const known = recall(proofs, trust, identity, now);
+  const known = recall(judging, trust, identity, resumed);
   if (known !== null) return known;
   if (resumed) return null;
   const proof = proveChain(sentCertificates(socket), certificates, now);
@@ -131,11 +138,23 @@ function judgeOnly(
   return remember(proofs, trust, identity, proof);
 }
 
-function recall(proofs: ProofMemory, trust: Trust, identity: Identity, now: number): JudgedAlone | null {
+function recall(
+  { proofs, trusts, now }: Judging,
+  trust: Trust,
+  identity: Identity,
+  resumed: boolean,
+): JudgedAlone | null {
   const proof = proofs.recall(trust.key, identity.sha256, now);
   // A responder can be asked only where the issuer is known.
   if (proof === null || (trust.ocsp !== null && proof.issuer === null)) return null;
+  // The CA may have a new certificate in place of the one that was revoked, and the client send that now.
+  if (!resumed && trusts.some((one) => one.key === trust.key && refusesCa(one, proof, now))) return null;
   return { judged: proven(proof), issuer: trust.ocsp === null ? null : proof.issuer };
+}
+
+function refusesCa({ revocation }: Trust, { chain }: RememberedProof, now: number): boolean {
+  if (revocation === null || revocation.check === 'leaf' || chain.length < 2) return false;
+  return judgeRevocation(revocation, chain.slice(1), now).revoked;
 }
 
 function remember(
@@ -189,10 +208,11 @@ async function judgeAgainst(
   store: LoadedStore,
   identity: Identity,
   sent: SentChain | null,
-  { proofs, now }: Judging,
+  judging: Judging,
 ): Promise<JudgedAlone | null> {
+  const { proofs, now } = judging;
   const { key, verifyDepth } = store.trust;
-  const known = recall(proofs, store.trust, identity, now);
+  const known = recall(judging, store.trust, identity, sent === null);
   if (known !== null) return known;
   const failure = proofs.recallFailure(key, identity.sha256, sent?.hash ?? null, now);
   if (failure !== null) return refused(failure);
@@ -241,15 +261,6 @@ const expired: Verdict = verdictOf({
   authorized: false,
   authorizationError: 'CERT_HAS_EXPIRED',
 });
-
-/** A certificate that OpenSSL takes and our stricter reader does not is no identity. */
-function identityOf(certificate: X509Certificate): Identity | null {
-  try {
-    return readIdentity(certificate.raw);
-  } catch {
-    return null;
-  }
-}
 
 /**
  * Whether OpenSSL read the server name that chose the host: a second ClientHello could bring another. A resumed
