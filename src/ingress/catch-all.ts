@@ -1,10 +1,11 @@
 import type { RouteConfig } from '../config/schema.ts';
+import { anyName } from '../snapshot/host-name.ts';
 import type { ObjectSet } from './object-set.ts';
 import type { TranslateOptions } from './options.ts';
 import type { UpstreamBuilder } from './upstream-builder.ts';
 
-/** The host that stands in for all that are not named, as ingress-nginx's server of that name. */
-export const catchAll = '_';
+/** The host that answers for every name that is nobody else's, as ingress-nginx's server `_`. */
+export const catchAll = anyName;
 
 /** What answers where no Ingress does: the default backend's first port, else 404. */
 export function lastResort(

@@ -10,8 +10,10 @@ import type { MaterialBuilder } from './material-builder.ts';
 import { type Backend, type Ingress, type IngressPath, type IngressRule, keyOf } from './object.ts';
 import type { ObjectSet } from './object-set.ts';
 import type { TranslateOptions } from './options.ts';
-import { nativeMatch } from './path.ts';
+import { byLocationOrder, matchKey, nativeMatch, type NativeMatch, withoutItsSlash } from './path.ts';
 import type { IngressProblem } from './problem.ts';
+import { httpRedirectCode } from './settings/answers.ts';
+import type { SettingValues } from './settings/values.ts';
 import type { UpstreamBuilder } from './upstream-builder.ts';
 
 /** One Ingress's part in a host. */
@@ -24,6 +26,7 @@ export interface Claim {
 export interface Workshop {
   readonly set: ObjectSet;
   readonly options: TranslateOptions;
+  readonly settings: SettingValues;
   readonly material: MaterialBuilder;
   readonly upstreams: UpstreamBuilder;
   readonly problems: IngressProblem[];
@@ -49,15 +52,20 @@ export class HostTranslation {
       hasTls: name === catchAll || claims.some(({ ingress }) => ingress.tls.length > 0),
       aliases: [],
       usesRegex: false,
+      root: null,
+      hasTwin: false,
       refuse: (reason) => {
         this.#refusal ??= reason;
       },
     };
   }
 
-  /** @param taken Names of all hosts; aliases that are granted are added. */
-  translate(taken: Set<string>): HostConfig {
-    const { set, material, fallback } = this.#shop;
+  /**
+   * The host, and the one that redirects to it, if there is one.
+   *
+   * @param taken Names of all hosts; those that are granted are added.
+   */
+  translate(taken: Set<string>): HostConfig[] {
     for (const { ingress } of this.#claims) {
       // Of an invalid Ingress too: what it asks of clients holds for the whole host, and can be read.
       for (const family of families)
@@ -66,38 +74,89 @@ export class HostTranslation {
     const certificate =
       this.#name === catchAll
         ? null
-        : hostCertificate(
-            this.#name,
-            this.#claims.map(({ ingress }) => ingress),
-            set,
-            material,
-            (ingress, path, message) => this.#report(ingress, 'error', path, message),
+        : this.#certificate(this.#name, (ingress, path, message) =>
+            this.#report(ingress, 'error', path, message),
           );
-    const base = { names: [this.#name, ...this.#aliases(taken)], certificate: certificate ?? fallback };
+    const base = {
+      names: [this.#name, ...this.#aliases(taken)],
+      certificate: certificate ?? this.#shop.fallback,
+    };
+    const twin = this.#twin(taken);
     // No client certificate is asked for either: there is nothing to verify it against.
-    if (this.#refusal !== null) return { ...base, routes: [{ path: '/', respond: { status: 403 } }] };
-    return { ...base, ...this.#host.config, routes: this.#routes() };
+    if (this.#refusal !== null)
+      return [{ ...base, routes: [{ path: '/', respond: { status: 403 } }] }, ...twin];
+    return [{ ...base, ...this.#host.config, routes: this.#routes() }, ...twin];
+  }
+
+  #certificate(
+    name: string,
+    report: (ingress: Ingress, path: string, message: string) => void,
+  ): HostConfig['certificate'] | null {
+    const { set, material } = this.#shop;
+    return hostCertificate(
+      name,
+      this.#claims.map(({ ingress }) => ingress),
+      set,
+      material,
+      report,
+    );
+  }
+
+  /** from-to-www-redirect: a host that sends everyone here. */
+  #twin(taken: Set<string>): HostConfig[] {
+    if (!this.#host.hasTwin || this.#name.startsWith(catchAll)) return [];
+    const name = this.#name.startsWith('www.') ? this.#name.slice(4) : `www.${this.#name}`;
+    if (normaliseConfigName(name) === null || taken.has(name)) return [];
+    taken.add(name);
+    const status = this.#shop.settings.get(httpRedirectCode) ?? 308;
+    const redirect = { to: `{scheme}://${this.#name}{uri}`, status };
+    return [
+      {
+        names: [name],
+        // Without one of its own, the default certificate: nobody is told, who did not ask for one.
+        certificate: this.#certificate(name, () => {}) ?? this.#shop.fallback,
+        routes: [{ path: '/', redirect, plainHttp: 'serve' }],
+      },
+    ];
   }
 
   #routes(): RouteConfig[] {
+    const { usesRegex, root } = this.#host;
+    const paths = this.#claims.flatMap(({ ingress, rules }) =>
+      rules.flatMap((rule) => rule.paths.map((path) => ({ ingress, path }))),
+    );
+    if (usesRegex) paths.sort((a, b) => byLocationOrder(a.path, b.path));
+    const exact = new Set(paths.flatMap(({ path }) => (path.pathType === 'Exact' ? [path.path] : [])));
     const routes: RouteConfig[] = [];
     const taken = new Map<string, Ingress>();
-    for (const { ingress, rules } of this.#claims) {
-      for (const rule of rules) {
-        for (const path of rule.paths) this.#addPath(ingress, path, taken, routes);
-      }
+    if (root !== null) routes.push(this.#root(root.ingress, root.to));
+    for (const { ingress, path } of paths) {
+      this.#addPath(ingress, path, exact.has(path.path), taken, routes);
+    }
+    for (const route of routes.slice()) {
+      const redirect = this.#slashRedirect(route, taken);
+      if (redirect !== null) routes.push(redirect);
     }
     if (!taken.has('Prefix /')) routes.push(this.#rest());
     return routes;
   }
 
-  #addPath(ingress: Ingress, path: IngressPath, taken: Map<string, Ingress>, routes: RouteConfig[]): void {
-    const match = nativeMatch(path, this.#host.usesRegex);
+  #addPath(
+    ingress: Ingress,
+    path: IngressPath,
+    isExactToo: boolean,
+    taken: Map<string, Ingress>,
+    routes: RouteConfig[],
+  ): void {
+    const match = nativeMatch(path, this.#host.usesRegex, isExactToo);
     if ('problem' in match) {
       this.#report(ingress, 'error', `${path.place}/path`, `${quote(path.path)} ${match.problem}`);
+      if (match.refuse === null || taken.has(matchKey(match.refuse))) return;
+      taken.set(matchKey(match.refuse), ingress);
+      routes.push({ ...match.refuse, respond: { status: 503 } });
       return;
     }
-    const key = `${match.pathType} ${match.path}`;
+    const key = matchKey(match);
     const owner = taken.get(key);
     if (owner !== undefined) {
       const who = owner === ingress ? 'this Ingress' : `${keyOf(owner)}, which comes first`;
@@ -110,9 +169,36 @@ export class HostTranslation {
       return;
     }
     taken.set(key, ingress);
+    // `/` is redirected already, whatever is said here.
+    if (key === 'Exact /' && this.#host.root !== null) return;
     // A path without a Service is left to the default backend, as in ingress-nginx.
     const backend = path.backend ?? ingress.defaultBackend;
     routes.push({ ...match, ...this.#action(ingress, path, backend) });
+  }
+
+  /** app-root. Over plain HTTP too, as in nginx, but for hosts that ask for client certificates. */
+  #root(ingress: Ingress, to: string): RouteConfig {
+    const isOpen = (this.#host.config.clientAuth?.mode ?? 'off') === 'off';
+    const answer = this.#denial(ingress) === null ? { redirect: { to } } : { respond: { status: 503 } };
+    return { path: '/', pathType: 'Exact', ...answer, ...(isOpen ? { plainHttp: 'serve' as const } : {}) };
+  }
+
+  #slashRedirect(
+    { path, pathType = 'Prefix', upstream, plainHttp, httpsRedirect }: RouteConfig,
+    taken: Map<string, Ingress>,
+  ): RouteConfig | null {
+    const bare = upstream === undefined ? null : withoutItsSlash({ path, pathType });
+    if (bare === null) return null;
+    const match: NativeMatch = { path: bare, pathType: 'Exact' };
+    const others = (['Exact', 'RawPrefix', 'Prefix'] as const).map((type) => `${type} ${bare}`);
+    if (others.some((key) => taken.has(key) && key !== matchKey({ path, pathType }))) return null;
+    taken.set(matchKey(match), this.#claims[0]!.ingress);
+    return {
+      ...match,
+      redirect: { to: '{scheme}://{host}{path}/{query}', status: 301 },
+      ...(plainHttp === undefined ? {} : { plainHttp }),
+      ...(httpsRedirect === undefined ? {} : { httpsRedirect }),
+    };
   }
 
   /** What answers the paths that no rule names: the first Ingress's default backend, or the one of all. */
@@ -133,14 +219,16 @@ export class HostTranslation {
     match: IngressPath,
     backend: Backend | null,
   ): Omit<RouteConfig, 'path' | 'pathType'> {
-    let denial = this.#isUnusable(ingress) ? 'the Ingress is invalid' : annotationsOf(ingress).denial;
+    let denial = this.#denial(ingress);
     const draft: RouteDraft = {
       match,
+      backend,
       ingress,
       host: this.#host,
       config: {},
       upstream: {},
       usesClusterIp: false,
+      standIn: null,
       deny: (reason) => {
         denial ??= reason;
       },
@@ -158,12 +246,11 @@ export class HostTranslation {
     if (denial !== null) return { respond: { status: 503 } };
     if (draft.config.respond !== undefined || draft.config.redirect !== undefined) return draft.config;
     if (backend === null) return { ...draft.config, respond: { status: 404 } };
-    const { name, fault } = this.#shop.upstreams.add(
-      ingress.namespace,
-      backend,
-      draft.upstream,
-      draft.usesClusterIp,
-    );
+    const { upstreams } = this.#shop;
+    let { name, fault } = upstreams.add(ingress.namespace, backend, draft.upstream, draft.usesClusterIp);
+    if (draft.standIn !== null && upstreams.isEmpty(name)) {
+      ({ name, fault } = upstreams.add(ingress.namespace, draft.standIn, draft.upstream, false));
+    }
     if (fault !== null) this.#report(ingress, 'warning', match.place, fault);
     return { ...draft.config, upstream: name };
   }
@@ -177,8 +264,10 @@ export class HostTranslation {
     });
   }
 
-  #isUnusable(ingress: Ingress): boolean {
-    return ingress.isInvalid || this.#shop.set.disputed.has(ingress);
+  /** Why nothing of an Ingress is served; null: it is. */
+  #denial(ingress: Ingress): string | null {
+    if (ingress.isInvalid || this.#shop.set.disputed.has(ingress)) return 'the Ingress is invalid';
+    return this.#shop.settings.denial ?? annotationsOf(ingress).denial;
   }
 
   #report(ingress: Ingress, severity: IngressProblem['severity'], path: string, message: string): void {
@@ -188,13 +277,17 @@ export class HostTranslation {
   #context(ingress: Ingress): Context {
     const known = this.#contexts.get(ingress);
     if (known !== undefined) return known;
-    const { set, options, material } = this.#shop;
+    const { set, options, material, settings } = this.#shop;
     const values = annotationsOf(ingress);
     const context: Context = {
       ingress,
-      objects: set,
-      allowCrossNamespaceSecrets: options.allowCrossNamespaceSecrets,
+      values,
+      paths: this.#claims.flatMap((claim) =>
+        claim.ingress === ingress ? claim.rules.flatMap(({ paths }) => paths) : [],
+      ),
       listeners: options.base.listeners,
+      value: (annotation) => values.get(annotation) ?? settings.forAnnotation(annotation),
+      setting: (setting) => settings.get(setting),
       error: (annotation, message) => this.#report(ingress, 'error', values.place(annotation), message),
       warn: (annotation, message) => this.#report(ingress, 'warning', values.place(annotation), message),
       secret: (annotation: Annotation, { namespace, name }) => {
@@ -210,6 +303,18 @@ export class HostTranslation {
         const secret = set.secrets.get(key);
         if (secret === undefined) context.error(annotation, `there is no Secret ${key}`);
         return secret ?? null;
+      },
+      service: (name) => set.services.get(`${ingress.namespace}/${name}`) ?? null,
+      configMap: (annotation, { namespace, name }) => {
+        const home = namespace ?? ingress.namespace;
+        const key = `${home}/${name}`;
+        if (home !== ingress.namespace && !options.allowCrossNamespaceSecrets) {
+          context.error(annotation, `the ConfigMap ${key} is of another namespace, which is refused`);
+          return null;
+        }
+        const found = set.configMaps.get(key);
+        if (found === undefined) context.error(annotation, `there is no ConfigMap ${key}`);
+        return found?.data ?? null;
       },
       file: (secret, key, contents) => material.addSecret(secret, key, contents),
     };

@@ -4,6 +4,7 @@ import type { Loaded, Source, Unloadable } from '../config/source.ts';
 import { watchFiles } from '../config/watch.ts';
 import { makeDefaultCertificate } from './default-certificate.ts';
 import { ManifestReader } from './manifests.ts';
+import { keyOf } from './object.ts';
 import type { TranslateOptions } from './options.ts';
 import { formatFault } from './parse-manifest.ts';
 import { formatIngressProblem } from './problem.ts';
@@ -33,6 +34,13 @@ export function createManifestSource(
       readAt = began;
       if (manifests.problems.length > 0)
         return { ok: false, problems: manifests.problems.slice(0, maxLines) };
+      const { configMap, requiresConfigMap } = options;
+      if (
+        requiresConfigMap &&
+        !manifests.objects.some((object) => object.kind === 'ConfigMap' && keyOf(object) === configMap)
+      ) {
+        return { ok: false, problems: [`${path}:1:1 / there is no ConfigMap ${configMap}`] };
+      }
       const translation = translate(manifests.objects, {
         ...options,
         defaultCertificate: await defaultCertificate,

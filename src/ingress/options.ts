@@ -6,6 +6,10 @@ import type { ClassOptions } from './ingress-class.ts';
 export interface TranslateOptions extends ClassOptions {
   /** Secrets of other namespances may be named by annotations: `--allow-cross-namespace-secrets`. */
   readonly allowCrossNamespaceSecrets: boolean;
+  /** `namespace/name` of the ConfigMap with what holds for all: `--configmap`. */
+  readonly configMap: string | null;
+  /** Somebody asked for it: where it is missing, nobody knows what it would have said, and nothing is served. */
+  readonly requiresConfigMap: boolean;
   readonly resolve: Resolve;
   /** `namespace/name` of the Service that answers where nothing else does; null: 404. */
   readonly defaultBackendService: string | null;

@@ -9,6 +9,7 @@ export const manifestFlags = {
   'controller-class': { type: 'string' },
   'watch-ingress-without-class': { type: 'boolean' },
   'allow-cross-namespace-secrets': { type: 'boolean' },
+  configmap: { type: 'string' },
   'default-backend-service': { type: 'string' },
   resolve: { type: 'string', multiple: true },
   address: { type: 'string' },
@@ -21,7 +22,8 @@ export const manifestUsage = `  --manifests PATH   Kubernetes manifests, a file 
                      Service, Endpoints, EndpointSlice, Secret and ConfigMap; reloaded when they change
     --ingress-class NAME              the class that is ours (nginx)
     --controller-class NAME           the controller of the IngressClasses that are ours (k8s.io/ingress-nginx)
-    --watch-ingress-without-class     Ingresses without any class are ours too
+    --watch-ingress-without-class     Ingresses without any class are ours too; so they are anyway, since there is no cluster
+    --configmap NS/NAME               what holds for all (ingress-nginx/ingress-nginx-controller, if it is there)
     --allow-cross-namespace-secrets   annotations may name Secrets of other namespaces
     --default-backend-service NS/NAME the Service that answers where no Ingress does (404)
     --resolve NS/SERVICE=HOST:PORT    where a Service is, without a cluster; several with commas, or once for each
@@ -59,6 +61,10 @@ export function readManifestFlags(
   if (service !== null && !isServiceName(service)) {
     return { fault: `--default-backend-service ${service} is not NAMESPACE/NAME` };
   }
+  const configMap = flags.configmap ?? 'ingress-nginx/ingress-nginx-controller';
+  if (!/^[a-z0-9-]+\/[a-z0-9.-]+$/.test(configMap)) {
+    return { fault: `--configmap ${configMap} is not NAMESPACE/NAME` };
+  }
   const resolve = new Map<string, string[]>();
   for (const text of flags.resolve ?? []) {
     const match = /^([a-z0-9-]+\/[a-z0-9-]+(?::[a-z0-9-]+)?)=(.+)$/.exec(text);
@@ -71,9 +77,12 @@ export function readManifestFlags(
   return {
     ingressClass: flags['ingress-class'] ?? 'nginx',
     controllerClass: flags['controller-class'] ?? 'k8s.io/ingress-nginx',
-    watchWithoutClass: flags['watch-ingress-without-class'] ?? false,
+    // There is no other controller that they could be meant for.
+    watchWithoutClass: true,
     allowCrossNamespaceSecrets: flags['allow-cross-namespace-secrets'] ?? false,
     defaultBackendService: service,
+    configMap,
+    requiresConfigMap: flags.configmap !== undefined,
     resolve,
     base: {
       listeners: {

@@ -8,9 +8,13 @@ import { type Claim, HostTranslation } from './host-translation.ts';
 import { byPrecedence, isOurs } from './ingress-class.ts';
 import { MaterialBuilder } from './material-builder.ts';
 import { canary } from './annotations/later.ts';
+import { applySettings } from './settings/effects.ts';
+import { settingsByKey } from './settings/registry.ts';
+import { SettingValues, settingsOf } from './settings/values.ts';
 import { annotationsOf } from './annotations/registry.ts';
-import type { Backend, Ingress, IngressRule, KubernetesObject } from './object.ts';
-import { collectObjects } from './object-set.ts';
+import { type Backend, type Ingress, type IngressRule, keyOf, type KubernetesObject } from './object.ts';
+import { collectObjects, type ObjectSet } from './object-set.ts';
+import { pointer } from '../config/problem.ts';
 import type { TranslateOptions } from './options.ts';
 import type { IngressProblem } from './problem.ts';
 import { UpstreamBuilder } from './upstream-builder.ts';
@@ -38,6 +42,7 @@ export function translate(objects: Iterable<KubernetesObject>, options: Translat
   ): void => void problems.push({ object, path, message, severity });
   const material = new MaterialBuilder();
   const upstreams = new UpstreamBuilder(set, options);
+  const settings = readSettings(set, options, problems);
   const ours = set.ingresses.filter((ingress) => isOurs(ingress, set.classes, options)).sort(byPrecedence);
 
   const claims = new Map<string, Claim[]>();
@@ -75,6 +80,10 @@ export function translate(objects: Iterable<KubernetesObject>, options: Translat
     claims.set(catchAll, list);
   }
 
+  const base = applySettings(options.base, settings, (setting, message) => {
+    const object = set.configMaps.get(options.configMap ?? '');
+    if (object !== undefined) report(object, 'warning', pointer('data', setting.name), message);
+  });
   const fallback = defaultCertificate(material, options.defaultCertificate);
   const names = new Set(claims.keys());
   const hosts: HostConfig[] = [];
@@ -82,26 +91,48 @@ export function translate(objects: Iterable<KubernetesObject>, options: Translat
     const host = new HostTranslation(name, hostClaims, {
       set,
       options,
+      settings,
       material,
       upstreams,
       problems,
       fallback,
     });
-    hosts.push(host.translate(names));
+    hosts.push(...host.translate(names));
   }
   if (!names.has(catchAll)) {
     hosts.push({ names: [catchAll], certificate: fallback, routes: [lastResort(options, set, upstreams)] });
   }
   return Object.freeze({
     config: {
-      ...options.base,
-      tls: { defaultHost: catchAll, ...options.base.tls },
+      ...base,
       hosts,
       upstreams: upstreams.upstreams,
     },
     material: material.material,
     problems: Object.freeze(unique(problems)),
   });
+}
+
+/** What the ConfigMap says. Where it stands twice, with other contents, nobody knows who is to be kept out. */
+function readSettings(
+  set: ObjectSet,
+  { configMap: name, requiresConfigMap }: TranslateOptions,
+  problems: IngressProblem[],
+): SettingValues {
+  const isDisputed = [...set.disputed].some(
+    (object) => object.kind === 'ConfigMap' && keyOf(object) === name,
+  );
+  if (isDisputed) return new SettingValues(new Map(), [], 'the ConfigMap stands twice');
+  const configMap = set.configMaps.get(name ?? '') ?? null;
+  if (configMap === null && requiresConfigMap) {
+    return new SettingValues(new Map(), [], `there is no ConfigMap ${name}`);
+  }
+  const settings = settingsOf(configMap, settingsByKey);
+  if (configMap === null) return settings;
+  for (const finding of [...configMap.findings, ...settings.findings]) {
+    problems.push({ object: configMap, ...finding });
+  }
+  return settings;
 }
 
 /** The rules of an Ingress by the host they are for, in its one spelling. */
@@ -112,8 +143,8 @@ function rulesByHost(
   const hosts = new Map<string, IngressRule[]>();
   for (const rule of ingress.rules) {
     const name = rule.host === null ? catchAll : normaliseConfigName(rule.host);
-    // `_` would be the catch-all by another name.
-    if (name === null || (rule.host !== null && name === catchAll)) {
+    // `*` and nginx's `_` would be the catch-all by another name.
+    if (name === null || rule.host === '_' || (rule.host !== null && name === catchAll)) {
       report(
         `${rule.place}/host`,
         `${quote(rule.host)} is no host name, or *.example.com for one label: its paths are not served`,

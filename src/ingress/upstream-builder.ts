@@ -44,6 +44,11 @@ export class UpstreamBuilder {
     }
     return { name, fault: this.#faults.get(name) ?? null };
   }
+
+  /** An upstream that was added has no endpoints. */
+  isEmpty(name: string): boolean {
+    return this.#upstreams.get(name)?.endpoints.length === 0;
+  }
 }
 
 const maxName = 128;

@@ -27,6 +27,7 @@ const fixed = {
   authority: ({ authority }: TargetFacts) => authority,
   path: ({ path }: TargetFacts) => path,
   query: ({ query }: TargetFacts) => query,
+  args: ({ query }: TargetFacts) => query.slice(1),
   uri: ({ path, query }: TargetFacts) => path + query,
 } as const;
 
@@ -36,7 +37,8 @@ const groups = Object.freeze(['0', '1', '2', '3', '4', '5', '6', '7', '8', '9'])
 const names: readonly string[] = Object.freeze([...Object.keys(fixed), ...groups]);
 
 /**
- * Reads a template once. `{scheme}`, `{host}`, `{authority}`, `{path}`, `{query}` (with its `?`), `{uri}` (both) and the
+ * Reads a template once. `{scheme}`, `{host}`, `{authority}`, `{path}`, `{query}` (with its `?`), `{args}`
+ * (without), `{uri}` (path and query) and the
  * groups of the route's regular expression. All of them come from a head that was checked: none holds a space, a line
  * break or a control character.
  */

@@ -56,6 +56,8 @@ export function options(pem: TestPem, changes: Partial<TranslateOptions> = {}): 
     controllerClass: 'k8s.io/ingress-nginx',
     watchWithoutClass: true,
     allowCrossNamespaceSecrets: false,
+    configMap: 'ingress-nginx/ingress-nginx-controller',
+    requiresConfigMap: false,
     resolve: new Map(),
     defaultBackendService: null,
     defaultCertificate: { cert: pem.values['CERT']!, key: pem.values['KEY']! },

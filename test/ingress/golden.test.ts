@@ -8,7 +8,7 @@ import { formatIngressProblem } from '../../src/ingress/problem.ts';
 import { translate } from '../../src/ingress/translate.ts';
 import type { TranslateOptions } from '../../src/ingress/options.ts';
 import { compile } from '../../src/snapshot/compile.ts';
-import { makePem, objectsOf, options } from './fixture.ts';
+import { listeners, makePem, objectsOf, options } from './fixture.ts';
 
 /**
  * Golden fixtures: `NAME.yaml` in, `NAME.routes.json` and `NAME.problems.txt` out. A new case is a manifest, and
@@ -48,8 +48,9 @@ for (const name of names) {
     t.same(checkFit(config, material), [], 'has material that fits');
     const compiled = compile(config, material);
     t.same(compiled.ok ? [] : compiled.problems, [], 'compiles');
-    const { hosts, upstreams } = config;
-    const routes = `${JSON.stringify({ hosts, upstreams }, null, 2)}\n`;
+    const { listeners: given, ...rest } = config;
+    const shown = given === listeners ? rest : { listeners: given, ...rest };
+    const routes = `${JSON.stringify(shown, null, 2)}\n`;
     const lines = problems.map((problem) => `${formatIngressProblem(problem)}\n`).join('');
     const [routesFile, problemsFile] = [
       join(folder, `${name}.routes.json`),

@@ -2,12 +2,14 @@ import t from 'tap';
 import { readManifestFlags } from '../../src/ingress/serve-options.ts';
 
 void t.test(
-  "without flags it is ingress-nginx's: class nginx, 80 and 443, nothing across namespaces",
+  "without flags it is ingress-nginx's: class nginx or none, 80 and 443, nothing across namespaces",
   async (t) => {
     t.match(readManifestFlags({}), {
       ingressClass: 'nginx',
       controllerClass: 'k8s.io/ingress-nginx',
-      watchWithoutClass: false,
+      watchWithoutClass: true,
+      configMap: 'ingress-nginx/ingress-nginx-controller',
+      requiresConfigMap: false,
       allowCrossNamespaceSecrets: false,
       defaultBackendService: null,
       base: { listeners: { https: { port: 443 }, http: { port: 80 }, admin: { address: '127.0.0.1' } } },
@@ -43,6 +45,7 @@ void t.test('a flag that makes no sense is told of', async (t) => {
     { 'http-port': 'none' },
     { address: 'localhost' },
     { 'default-backend-service': 'web' },
+    { configmap: 'web' },
   ]) {
     t.match(readManifestFlags(flags), { fault: /^--/ }, JSON.stringify(flags));
   }

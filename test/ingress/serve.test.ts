@@ -44,7 +44,6 @@ async function start(t: Test, flags: object, endpoint: string, files: object = w
   const dir = t.testdir({ 'secret.json': secret(files as Record<string, string>) });
   copyFileSync(manifest, join(dir, 'httpbin.yaml'));
   const options = readManifestFlags({
-    'watch-ingress-without-class': true,
     resolve: [`default/httpbin=${endpoint}`],
     address: '127.0.0.1',
     'https-port': '0',

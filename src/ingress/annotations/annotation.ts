@@ -42,6 +42,8 @@ export interface Annotation<Value = unknown> {
   /** It keeps someone out: where it cannot be understood, its paths are refused, never served without it. */
   readonly restricts: boolean;
   readonly state: State;
+  /** The key of the ConfigMap that says what holds without the annotation; null: none does. */
+  readonly global: string | null;
   /** One sentence for the table. */
   readonly doc: string;
 }
@@ -64,6 +66,8 @@ interface Details {
   readonly risk?: Risk;
   readonly restricts?: boolean;
   readonly state?: State;
+  /** True: the key of the same name. */
+  readonly global?: true | string;
 }
 
 /** Declares an annotation: by default one of ingress-nginx's, of a location, of low risk, with the same effect. */
@@ -84,6 +88,7 @@ export function annotation<Value>(
     risk: details.risk ?? 'Low',
     restricts: details.restricts ?? false,
     state: details.state ?? same,
+    global: details.global === true ? name : (details.global ?? null),
   });
 }
 

@@ -1,6 +1,6 @@
 import type { Config, HostConfig, RouteConfig, UpstreamConfig } from '../../config/schema.ts';
-import type { Ingress, IngressPath, Secret } from '../object.ts';
-import type { ObjectSet } from '../object-set.ts';
+import type { Backend, Ingress, IngressPath, Secret, Service } from '../object.ts';
+import type { Setting } from '../settings/setting.ts';
 import type { Annotation } from './annotation.ts';
 import type { ObjectName } from './value-types.ts';
 import type { AnnotationValues } from './values.ts';
@@ -19,6 +19,10 @@ export interface HostDraft {
   readonly aliases: string[];
   /** Every path of the host is a regular expression, whoever asked for it (ingress-nginx's second surprise). */
   usesRegex: boolean;
+  /** Where `/` is redirected to, as a template, and who asked for it; it goes before any path. */
+  root: { readonly ingress: Ingress; readonly to: string } | null;
+  /** The name with `www.` in front redirects here; without it, where this one has it. */
+  hasTwin: boolean;
   /** Answers every request of the host with 403, because it cannot be said who may come in. */
   refuse(reason: string): void;
 }
@@ -26,6 +30,8 @@ export interface HostDraft {
 /** A path as it is put together. */
 export interface RouteDraft {
   readonly match: IngressPath;
+  /** Where requests go; null: nowhere. */
+  readonly backend: Backend | null;
   readonly ingress: Ingress;
   readonly host: HostDraft;
   /** Keys of the native configuration. */
@@ -33,6 +39,8 @@ export interface RouteDraft {
   readonly upstream: Mutable<Omit<UpstreamConfig, 'endpoints'>>;
   /** Go to the Service's own address instead of its endpoints. */
   usesClusterIp: boolean;
+  /** What answers where the backend has no endpoints at all. */
+  standIn: Backend | null;
   /** Answers 503, as ingress-nginx does for a location that it could not make out. */
   deny(reason: string): void;
 }
@@ -40,9 +48,14 @@ export interface RouteDraft {
 /** What a family may ask for, beside the values. Whatever it says is about one Ingress. */
 export interface Context {
   readonly ingress: Ingress;
-  readonly objects: ObjectSet;
-  readonly allowCrossNamespaceSecrets: boolean;
+  readonly values: AnnotationValues;
+  /** Its paths of this host. */
+  readonly paths: readonly IngressPath[];
   readonly listeners: Config['listeners'];
+  /** What the annotation says, else the ConfigMap's key for it; null where neither does. */
+  value<Value>(annotation: Annotation<Value>): Value | null;
+  /** A key of the ConfigMap; null where it is absent. */
+  setting<Value>(setting: Setting<Value>): Value | null;
   /** Part of the Ingress is refused; where that opens something, the caller denies it too. */
   error(annotation: Annotation, message: string): void;
   warn(annotation: Annotation, message: string): void;
@@ -51,6 +64,10 @@ export interface Context {
    * nobody has allowed that.
    */
   secret(annotation: Annotation, name: ObjectName): Secret | null;
+  /** A Service of the Ingress's own namespace. */
+  service(name: string): Service | null;
+  /** The texts of a ConfigMap that an annotation names; null, with the problem told, as for a Secret. */
+  configMap(annotation: Annotation, name: ObjectName): ReadonlyMap<string, string> | null;
   /** Takes contents into the material, and gives the file name that the native configuration refers to them by. */
   file(secret: Secret, key: string, contents: string): string;
 }
@@ -68,4 +85,23 @@ export interface Family {
 
 export function family(definition: Family): Family {
   return Object.freeze({ ...definition, annotations: Object.freeze([...definition.annotations]) });
+}
+
+/** It answers requests itself, with a redirect. */
+export function isRedirect({ config }: RouteDraft): boolean {
+  return config.redirect !== undefined;
+}
+
+/**
+ * Answers every request with a redirect. Over plain HTTP too: nginx redirects before it thinks of https. Only where
+ * client certificates are asked for, https comes first.
+ *
+ * @param to A template of the native configuration.
+ */
+export function redirectTo(route: RouteDraft, to: string, status: number): void {
+  delete route.config.rewrite;
+  route.config.redirect = { to, status };
+  if ((route.host.config.clientAuth?.mode ?? 'off') !== 'off') return;
+  route.config.plainHttp = 'serve';
+  delete route.config.httpsRedirect;
 }

@@ -4,7 +4,6 @@ import {
   flag,
   host,
   integer,
-  listType,
   objectName,
   oneOf,
   onOff,
@@ -121,46 +120,11 @@ export const later: readonly Family[] = Object.freeze([
     }),
   ]),
   group('rewrite', 'Routing and rewrites', [
-    annotation('rewrite-target', text, 'The path for the upstream, with `$1` to `$9`.', {
-      scope: ingress,
-      ...guard,
-    }),
-    annotation('use-regex', flag, 'The paths of the host are regular expressions.', {
-      default: 'false',
-      ...guard,
-      risk: 'Low',
-    }),
-    annotation('app-root', text, 'Where `/` is redirected to (302).', medium),
-    annotation('server-alias', listType(host, 'hosts'), 'Further names of the host.', {
-      scope: ingress,
-      risk: 'High',
-      state: notYet,
-    }),
-    annotation('from-to-www-redirect', flag, 'Redirect between the name and `www.` in front of it.', {
-      default: 'false',
-      ...low,
-    }),
-    annotation('permanent-redirect', text, 'Redirect everything there.', medium),
-    annotation('permanent-redirect-code', whole, 'With this status.', { default: '301', ...low }),
-    annotation('temporal-redirect', text, 'Redirect everything there, for now.', medium),
-    annotation('temporal-redirect-code', whole, 'With this status.', { default: '302', ...low }),
-    annotation('upstream-vhost', text, 'The Host that the upstream gets.', low),
     annotation('x-forwarded-prefix', text, 'The value of X-Forwarded-Prefix.', medium),
-    annotation('service-upstream', flag, "Go to the Service's address and not to its endpoints.", {
-      scope: ingress,
-      default: 'false',
-      ...low,
-    }),
-    annotation('default-backend', objectName, 'The Service that answers when there are no endpoints.', low),
     annotation('custom-http-errors', texts, 'Statuses that the default backend answers instead.', low),
     annotation('disable-proxy-intercept-errors', flag, 'Leave error answers as they are.', {
       default: 'false',
       ...low,
-    }),
-    annotation('satisfy', oneOf('all', 'any'), 'Whether source ranges and authentication must both hold.', {
-      default: 'all',
-      ...guard,
-      risk: 'Low',
     }),
   ]),
   group('balancing', 'Load balancing', [
@@ -245,20 +209,6 @@ export const later: readonly Family[] = Object.freeze([
       ...low,
     }),
   ]),
-  group('basic-auth', 'Basic authentication', [
-    annotation('auth-type', oneOf('basic', 'digest'), 'Ask for a user and a password.', {
-      ...guard,
-      risk: 'Low',
-    }),
-    annotation('auth-secret', objectName, 'The Secret with the users.', guard),
-    annotation(
-      'auth-secret-type',
-      oneOf('auth-file', 'auth-map'),
-      'Whether they are in one file, or a key each.',
-      { default: 'auth-file', ...low },
-    ),
-    annotation('auth-realm', text, 'What the browser says is asked for.', medium),
-  ]),
   group('external-auth', 'External authentication', [
     annotation('auth-url', text, 'Whom to ask whether a request may pass.', { ...guard, risk: 'High' }),
     annotation('auth-method', text, 'The method to ask by.', low),
@@ -291,29 +241,6 @@ export const later: readonly Family[] = Object.freeze([
     }),
     annotation('auth-snippet', snippet, 'Raw nginx configuration for the request.', critical),
     annotation('enable-global-auth', flag, 'Whether the global one holds here.', { default: 'true', ...low }),
-  ]),
-  group('source-ranges', 'Source ranges', [
-    annotation('allowlist-source-range', texts, 'Only these networks may come in.', {
-      aliases: ['whitelist-source-range'],
-      ...guard,
-    }),
-    annotation('denylist-source-range', texts, 'These networks may not.', guard),
-  ]),
-  group('rate-limits', 'Rate limits', [
-    annotation('limit-connections', whole, 'Concurrent requests of one address.', {
-      default: '0',
-      ...guard,
-      risk: 'Low',
-    }),
-    annotation('limit-rps', whole, 'Requests in a second.', { default: '0', ...guard, risk: 'Low' }),
-    annotation('limit-rpm', whole, 'Requests in a minute.', { default: '0', ...guard, risk: 'Low' }),
-    annotation('limit-burst-multiplier', whole, 'How many times that at once.', { default: '5', ...low }),
-    annotation('limit-rate', whole, 'Kilobytes in a second of one answer.', { default: '0', ...low }),
-    annotation('limit-rate-after', whole, 'Kilobytes before that begins.', { default: '0', ...low }),
-    annotation('limit-allowlist', texts, 'Networks without limits.', {
-      aliases: ['limit-whitelist'],
-      ...low,
-    }),
   ]),
   group('cors', 'CORS', [
     annotation('enable-cors', flag, 'Answer preflights, and say who may read answers.', {

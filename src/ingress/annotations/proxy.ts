@@ -14,22 +14,24 @@ const bodySize = annotation(
   {
     risk: 'Medium',
     default: '1m',
+    global: true,
   },
 );
 const connect = annotation(
   'proxy-connect-timeout',
   seconds,
   'How long a connection to an endpoint may take.',
-  { default: '5' },
+  { default: '5', global: true },
 );
 const send = annotation('proxy-send-timeout', seconds, 'How long between two writes to the upstream.', {
   default: '60',
+  global: true,
 });
 const read = annotation(
   'proxy-read-timeout',
   seconds,
   'How long between two reads from the upstream, else 504.',
-  { default: '60' },
+  { default: '60', global: true },
 );
 const tries = annotation(
   'proxy-next-upstream-tries',
@@ -37,6 +39,7 @@ const tries = annotation(
   'Endpoints tried for one request, the first included.',
   {
     default: '3',
+    global: true,
     state: different('0 and more than 10 count as 10; only requests that may safely be repeated are.'),
   },
 );
@@ -108,15 +111,15 @@ export const proxy = family({
   name: 'proxy',
   title: 'Proxy tuning',
   annotations: [bodySize, connect, send, read, tries, ...others],
-  applyRoute(values, route: RouteDraft) {
-    const limit = values.get(bodySize);
+  applyRoute(_values, route: RouteDraft, context) {
+    const limit = context.value(bodySize);
     if (limit !== null) route.config.bodyLimit = limit;
     const timeouts = Object.entries({ connect, send, read }).flatMap(([name, declared]) => {
-      const value = values.get(declared);
+      const value = context.value(declared);
       return value === null ? [] : [[name, duration(value)] as const];
     });
     if (timeouts.length > 0) route.config.timeouts = Object.fromEntries(timeouts);
-    const count = values.get(tries);
+    const count = context.value(tries);
     if (count !== null) route.upstream.tries = count === 0 ? 10 : Math.min(count, 10);
   },
 });

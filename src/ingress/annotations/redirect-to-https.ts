@@ -1,4 +1,5 @@
-import { annotation, different, refused } from './annotation.ts';
+import { httpRedirectCode } from '../settings/answers.ts';
+import { annotation, different } from './annotation.ts';
 import { family } from './family.ts';
 import { flag } from './value-types.ts';
 
@@ -8,6 +9,7 @@ const sslRedirect = annotation(
   'Redirect plain HTTP to HTTPS (308) where the host has TLS.',
   {
     default: 'true',
+    global: true,
     state: different(
       'A host that asks for client certificates is never served over plain HTTP, whatever this says: ingress-nginx would let everyone in there.',
     ),
@@ -17,9 +19,20 @@ const sslRedirect = annotation(
 const force = annotation('force-ssl-redirect', flag, 'The same where TLS is ended before us.', {
   risk: 'Medium',
   default: 'false',
+  global: true,
 });
 
-const notYet = refused('it is not translated yet.');
+const preserve = annotation(
+  'preserve-trailing-slash',
+  flag,
+  'Keep a slash at the end of the path in that redirect, which is left out otherwise.',
+  {
+    risk: 'Medium',
+    default: 'false',
+    global: true,
+    state: different('That of `/` alone is always kept.'),
+  },
+);
 
 export const redirectToHttps = family({
   name: 'redirect-to-https',
@@ -27,24 +40,33 @@ export const redirectToHttps = family({
   annotations: [
     sslRedirect,
     force,
-    annotation('preserve-trailing-slash', flag, 'Keep the trailing slash in that redirect.', {
-      risk: 'Medium',
-      default: 'false',
-      state: different('It is always kept.'),
-    }),
+    preserve,
     annotation('use-port-in-redirects', flag, 'Put the port into absolute redirects.', {
       default: 'false',
-      state: notYet,
+      global: true,
+      state: different(
+        'The redirect to HTTPS has the port of the listener where that is not 443, others never have one.',
+      ),
     }),
     annotation('relative-redirects', flag, 'Send redirects with a path only.', {
       default: 'false',
-      state: notYet,
+      global: true,
+      state: different('Redirects always have scheme and host.'),
     }),
   ],
   applyRoute(values, route, context) {
-    const redirects = values.get(force) === true || (route.host.hasTls && (values.get(sslRedirect) ?? true));
+    const asksForCertificates = (route.host.config.clientAuth?.mode ?? 'off') !== 'off';
+    const redirects =
+      context.value(force) === true || (route.host.hasTls && (context.value(sslRedirect) ?? true));
+    if (redirects || asksForCertificates) {
+      const code = context.setting(httpRedirectCode);
+      route.config.httpsRedirect = {
+        ...(code === null ? {} : { status: code }),
+        stripTrailingSlash: context.value(preserve) !== true,
+      };
+    }
     if (redirects) return;
-    if ((route.host.config.clientAuth?.mode ?? 'off') === 'off') route.config.plainHttp = 'serve';
+    if (!asksForCertificates) route.config.plainHttp = 'serve';
     else if (values.get(sslRedirect) === false) {
       context.warn(
         sslRedirect,

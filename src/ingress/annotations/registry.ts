@@ -1,11 +1,16 @@
 import type { Ingress } from '../object.ts';
+import { access } from './access.ts';
 import { type Annotation, annotationKey } from './annotation.ts';
 import { clientCertificates } from './client-certificates.ts';
 import type { Family } from './family.ts';
 import { identity } from './identity.ts';
 import { later } from './later.ts';
 import { proxy } from './proxy.ts';
+import { rateLimits } from './rate-limits.ts';
 import { redirectToHttps } from './redirect-to-https.ts';
+import { redirects } from './redirects.ts';
+import { rewrite } from './rewrite.ts';
+import { routing } from './routing.ts';
 import { type AnnotationValues, readAnnotationValues } from './values.ts';
 
 /** Every family. Their order is that of their effects: what sets a host up comes before what judges it. */
@@ -13,6 +18,11 @@ export const families: readonly Family[] = Object.freeze([
   clientCertificates,
   identity,
   redirectToHttps,
+  redirects,
+  rewrite,
+  routing,
+  access,
+  rateLimits,
   proxy,
   ...later,
 ]);

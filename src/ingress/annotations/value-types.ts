@@ -1,4 +1,5 @@
 import { listOf, quote } from '../../config/text.ts';
+import { parseCidr } from '../../tls/cidr.ts';
 import { isSubdomain } from '../read-meta.ts';
 import type { Parsed, ValueType } from './annotation.ts';
 
@@ -97,6 +98,17 @@ export function listType<Value>(item: ValueType<Value>, what: string): ValueType
 }
 
 export const texts: ValueType<readonly string[]> = listType(text, 'list');
+
+/** Addresses and ranges of them. */
+export const ranges: ValueType<readonly string[]> = listType(
+  {
+    name: 'CIDR',
+    parse(text) {
+      return parseCidr(text) === null ? { problem: 'is no address and no range of them' } : { value: text };
+    },
+  },
+  'CIDRs',
+);
 
 export const host: ValueType<string> = {
   name: 'host',

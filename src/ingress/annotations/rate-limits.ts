@@ -1,0 +1,86 @@
+import { limitConnStatus, limitReqStatus } from '../settings/answers.ts';
+import { annotation, different, refused } from './annotation.ts';
+import { family } from './family.ts';
+import { ranges, whole } from './value-types.ts';
+
+const shared = different(
+  'Counted for each path and worker process; ingress-nginx counts for each Ingress and replica.',
+);
+const connections = annotation(
+  'limit-connections',
+  whole,
+  'Requests of one address under way at once; 0: any number.',
+  {
+    default: '0',
+    restricts: true,
+    state: shared,
+  },
+);
+const perSecond = annotation('limit-rps', whole, 'Requests of one address in a second; 0: any number.', {
+  default: '0',
+  restricts: true,
+  state: shared,
+});
+const perMinute = annotation('limit-rpm', whole, 'Requests of one address in a minute; 0: any number.', {
+  default: '0',
+  restricts: true,
+  state: shared,
+});
+const burst = annotation(
+  'limit-burst-multiplier',
+  whole,
+  'How many times its rate an address may ask at once.',
+  {
+    default: '5',
+    state: different('At most 1000.'),
+  },
+);
+const exempt = annotation('limit-allowlist', ranges, 'Networks without limits.', {
+  aliases: ['limit-whitelist'],
+});
+const unthrottled = refused(
+  'not supported in this version: answers are sent as fast as the client takes them.',
+);
+
+export const rateLimits = family({
+  name: 'rate-limits',
+  title: 'Rate limits',
+  annotations: [
+    connections,
+    perSecond,
+    perMinute,
+    burst,
+    exempt,
+    annotation('limit-rate', whole, 'Kilobytes in a second of one answer.', {
+      default: '0',
+      state: unthrottled,
+      global: true,
+    }),
+    annotation('limit-rate-after', whole, 'Kilobytes before that begins.', {
+      default: '0',
+      state: unthrottled,
+      global: true,
+    }),
+  ],
+  applyRoute(values, route, context) {
+    const limits = {
+      ...positive('connections', values.get(connections)),
+      ...positive('perSecond', values.get(perSecond)),
+      ...positive('perMinute', values.get(perMinute)),
+    };
+    if (Object.keys(limits).length === 0) return;
+    const times = values.get(burst);
+    const free = values.get(exempt);
+    const status = context.setting(limitReqStatus) ?? context.setting(limitConnStatus);
+    route.config.rateLimit = {
+      ...limits,
+      ...(times === null ? {} : { burst: Math.min(Math.max(times, 1), 1000) }),
+      ...(free === null ? {} : { exempt: [...free] }),
+      ...(status === null ? {} : { status }),
+    };
+  },
+});
+
+function positive(key: string, value: number | null): Record<string, number> {
+  return value === null || value === 0 ? {} : { [key]: value };
+}
