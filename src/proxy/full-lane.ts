@@ -28,8 +28,6 @@ export interface FullLaneOptions {
   readonly now?: () => number;
   /** Evenly from 0 up to, not including, 1. */
   readonly random?: () => number;
-  /** Evenly from 0 up to, not including, 1. */
-  readonly random?: () => number;
 }
 
 /** How often heads that take too long are looked for; a head's time-out is late by up to this. */
@@ -74,7 +72,6 @@ export class FullLane {
       tunnels,
       now,
       random,
-      random,
       get draining() {
         return draining();
       },
@@ -105,7 +102,7 @@ export class FullLane {
       return;
     }
     const downstream = new Downstream(this.#lane, socket, this.#options.connectionOf(socket), (exchange) =>
-      this.#app.route(exchange.request, exchange.response),
+      this.#route(exchange),
     );
     this.#downstreams.set(socket, downstream);
     socket.once('close', () => this.#downstreams.delete(socket));
@@ -118,6 +115,17 @@ export class FullLane {
     if (this.#isReady) this.#start(socket);
     else void this.ready.then(() => this.#start(socket));
     if (this.#draining) this.#closeWhenIdle(downstream);
+  }
+
+  /** Fastify sees only what goes on to an upstream: a refusal costs no more than it has to. */
+  #route(exchange: Exchange): void {
+    try {
+      if (exchange.judgement.decision.action === 'forward' || exchange.decide() !== null) {
+        this.#app.route(exchange.request, exchange.response);
+      }
+    } catch (error) {
+      exchange.fail('internal', describe(error));
+    }
   }
 
   #start(socket: Socket): void {
