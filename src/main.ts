@@ -19,6 +19,10 @@ const commands: Readonly<Record<string, Entry>> = {
     summary: 'check FILE                  say everything that is wrong with a configuration',
     load: async () => (await import('./config/command.ts')).runCheck,
   },
+  migrate: {
+    summary: 'migrate PATH                say what becomes of the manifests that ran ingress-nginx',
+    load: async () => (await import('./ingress/migrate/command.ts')).runMigrate,
+  },
   pki: {
     summary: 'pki COMMAND                 make, look at and verify certificates',
     load: async () => (await import('./pki/command.ts')).runPki,

@@ -1,5 +1,6 @@
 import type { Config } from '../../src/config/schema.ts';
 import type { KubernetesObject } from '../../src/ingress/object.ts';
+import type { Manifests } from '../../src/ingress/manifests.ts';
 import type { TranslateOptions } from '../../src/ingress/options.ts';
 import { parseManifest } from '../../src/ingress/parse-manifest.ts';
 import { splitDocuments } from '../../src/ingress/documents.ts';
@@ -36,16 +37,30 @@ export async function makePem(): Promise<TestPem> {
 
 /** Objects of manifests as text; `${CA}` and the like become base64 under `data:`, as they stand in a Secret. */
 export function objectsOf(file: string, text: string, pem: TestPem): KubernetesObject[] {
+  return [...manifestsOf(file, text, pem).objects];
+}
+
+/** The same, with what is no object and what is of no kind that is asked for. */
+export function manifestsOf(
+  file: string,
+  text: string,
+  pem: TestPem,
+): Pick<Manifests, 'objects' | 'faults' | 'passedOver'> {
   const filled = text.replaceAll(/\$\{([A-Z_]+)\}/g, (_, name: string) => {
     const value = pem.values[name];
     if (value === undefined) throw new Error(`there is no PEM ${name}`);
     return Buffer.from(value).toString('base64');
   });
-  return splitDocuments(filled).flatMap((document) => {
+  const documents = splitDocuments(filled).map((document) => {
     const parsed = parseManifest(file, document);
     if ('syntax' in parsed) throw new Error(JSON.stringify(parsed.syntax));
-    return [...parsed.objects];
+    return parsed;
   });
+  return {
+    objects: documents.flatMap(({ objects }) => objects),
+    faults: documents.flatMap(({ faults }) => faults),
+    passedOver: new Map(documents.flatMap((document) => document.passedOver).map((kind) => [kind, 1])),
+  };
 }
 
 export const listeners: Config['listeners'] = { https: { port: 443 }, http: { port: 80 } };
