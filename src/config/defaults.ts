@@ -72,6 +72,8 @@ export const defaults = deepFreeze({
   absentServerName: 'default',
   /** auth-tls-verify-depth 1. */
   verifyDepth: 1,
+  /** nginx's ssl_crl: a current CRL of every CA in the chain, or no one comes in. */
+  revocation: { check: 'chain', stale: 'deny', missing: 'deny' },
   /** nginx has no limit for the answer (its resolver's is 30 s), and keeps it until nextUpdate. */
   ocsp: { timeoutMs: 2000, maxAgeMs: 86_400_000 },
   /** Kubernetes' Prefix: by path segment. */

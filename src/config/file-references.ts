@@ -1,6 +1,7 @@
 import type { FileRole } from './pem.ts';
 import { pointer } from './problem.ts';
 import type { Config } from './schema.ts';
+import { crlFilesOf } from './trust-config.ts';
 
 /** A place in the configuration that names a file. */
 export interface FileReference {
@@ -23,10 +24,13 @@ export function fileReferences(config: Config): FileReference[] {
     add(`${path}/certificate/key`, 'key', certificate.key);
     add(`${path}/certificate/ocspResponse`, 'ocspResponse', certificate.ocspResponse);
     add(`${path}/clientAuth/ca`, 'ca', clientAuth?.ca);
-    add(`${path}/clientAuth/crl`, 'crl', clientAuth?.crl);
+    for (const { file, place } of crlFilesOf(clientAuth ?? {}))
+      add(`${path}/clientAuth${place}`, 'crl', file);
     for (const [number, { access, clientAuth: own }] of routes.entries()) {
       add(`${path}/routes/${number}/clientAuth/ca`, 'ca', own?.ca);
-      add(`${path}/routes/${number}/clientAuth/crl`, 'crl', own?.crl);
+      for (const { file, place } of crlFilesOf(own ?? {})) {
+        add(`${path}/routes/${number}/clientAuth${place}`, 'crl', file);
+      }
       const users = access?.basicAuth?.users;
       const place = `${path}/routes/${number}/access/basicAuth/users`;
       if (Array.isArray(users)) users.forEach((file, nth) => add(`${place}/${nth}`, 'users', file));

@@ -1,7 +1,7 @@
-import type { Host, Snapshot } from '../snapshot/snapshot.ts';
+import type { Host, Snapshot, Trust } from '../snapshot/snapshot.ts';
 import {
   readCertificates,
-  readCrls,
+  crlFacts,
   type CertificateFacts,
   type CrlFacts,
 } from '../tls/certificate-facts.ts';
@@ -21,7 +21,7 @@ export class CertificateSeries {
   /** Facts of what hosts of the last snapshot had; a host that is unchanged is the same object in the next. */
   readonly #leaves = new WeakMap<Host['certificate'], CertificateFacts | null>();
   #stores: ReadonlyMap<string, readonly CertificateFacts[]> = new Map();
-  #lists: ReadonlyMap<string, readonly CrlFacts[]> = new Map();
+  readonly #lists = new WeakMap<Trust, readonly CrlFacts[]>();
   readonly #ages: { readonly series: NumberSeries; readonly thisUpdate: number }[] = [];
 
   constructor(families: Families) {
@@ -40,27 +40,33 @@ export class CertificateSeries {
     this.#ages.length = 0;
     // Hosts share trust stores; each is read once.
     const stores = new Map<string, readonly CertificateFacts[]>();
-    const lists = new Map<string, readonly CrlFacts[]>();
     const detail = snapshot.hosts.all.length <= maxHostsInDetail;
     for (const host of snapshot.hosts.all) {
       const leaf = this.#leaf(host);
       if (leaf !== null) {
         families.serverCertificateNotAfter.series({ host: host.id }).value = leaf.notAfter / 1000;
       }
-      const trusts = host.clientAuth.stores;
-      const cas = trusts.flatMap(({ ca, key }) =>
+      const { stores: distinct, trusts } = host.clientAuth;
+      const cas = distinct.flatMap(({ ca, key }) =>
         remember(stores, this.#stores, key, () => readCertificates(ca)),
       );
-      const crls = trusts.flatMap(({ ca, crl, key }) =>
-        crl === null ? [] : remember(lists, this.#lists, key, () => readCrls(crl, ca)),
-      );
+      const crls = trusts.flatMap((trust) => this.#listsOf(trust));
       const soonestCas = soonest(cas, ({ notAfter }) => notAfter);
       this.#describeCas(host, soonestCas.slice(0, detail ? maxCaCertificates : 1));
       const soonestCrls = soonest(crls, ({ nextUpdate }) => nextUpdate ?? Infinity);
       this.#describeCrls(host, soonestCrls.slice(0, detail ? maxCrls : 1));
     }
     this.#stores = stores;
-    this.#lists = lists;
+  }
+
+  #listsOf(trust: Trust): readonly CrlFacts[] {
+    let facts = this.#lists.get(trust);
+    if (facts === undefined) {
+      const { revocation, ca } = trust;
+      facts = revocation === null ? [] : crlFacts([...revocation.lists.values()].flat(), ca);
+      this.#lists.set(trust, facts);
+    }
+    return facts;
   }
 
   #leaf({ certificate }: Host): CertificateFacts | null {

@@ -1,12 +1,6 @@
 import { createFileSource } from '../config/file-source.ts';
 import { compile } from '../snapshot/compile.ts';
-import {
-  type Connection,
-  type Judged,
-  nothingJudged,
-  overallVerdict,
-  verdictFor,
-} from '../snapshot/connection.ts';
+import { type Connection, type Judged, nothingJudged, verdictFor } from '../snapshot/connection.ts';
 import { decide } from '../snapshot/decide.ts';
 import { splitAuthority } from '../snapshot/host-name.ts';
 import { normalisePath } from '../snapshot/path.ts';
@@ -15,9 +9,9 @@ import type { Host, Route, Snapshot } from '../snapshot/snapshot.ts';
 import { MalformedCertificate } from '../tls/der.ts';
 import { readIdentity } from '../tls/identity-reader.ts';
 import type { Identity } from '../tls/identity.ts';
-import { none, type Verdict } from '../tls/verdict.ts';
+import { failureInFull, none, type Verdict } from '../tls/verdict.ts';
 import { PkiError } from './error.ts';
-import { judgeChain } from './judge.ts';
+import { judgeAsHandshake } from './judge.ts';
 
 /** A client's certificate and the request it comes with. */
 export interface ProxyQuestion {
@@ -63,7 +57,7 @@ async function judge(
   if (stores.length === 0) return { judged: nothingJudged, identity: null };
   const judged = new Map<string, Judged>();
   for (const trust of stores) {
-    judged.set(trust.key, { verdict: await judgeChain(chain, trust), chain: [] });
+    judged.set(trust.key, await judgeAsHandshake(chain, { ...trust, crl: null }));
   }
   try {
     return { judged, identity: readIdentity(chain[0]!) };
@@ -95,9 +89,12 @@ export async function askProxy(question: ProxyQuestion, now = Date.now()): Promi
   }
   const host = named ?? snapshot.defaultHost;
   const { judged, identity } = await judge(host, question.chain);
-  const seen = overallVerdict({ judged });
+  const verdicts = host.clientAuth.trusts.map((trust) =>
+    verdictFor({ judged }, { mode: 'require', trust }, now),
+  );
+  const seen = verdicts.find(({ status }) => status === 'success') ?? verdicts[0] ?? none;
   if (host.clientAuth.strict && seen.status === 'failed') {
-    return abortedHandshake(seen, seen.reason, seen.detail);
+    return abortedHandshake(seen, seen.reason, failureInFull(seen));
   }
   const connection: Connection = {
     listener: 'https',
@@ -120,7 +117,7 @@ export async function askProxy(question: ProxyQuestion, now = Date.now()): Promi
   const head = { method: question.method, path, query, host: name, authority: question.host };
   const decision = decide(snapshot, connection, head, now);
   const guard = decision.route ?? routeOf(decision.host, path) ?? decision.host;
-  const verdict = guard === null ? seen : verdictFor(connection, guard.clientAuth);
+  const verdict = guard === null ? seen : verdictFor(connection, guard.clientAuth, now);
   if (decision.action === 'forward') {
     const detail = `to upstream ${decision.route.upstream}, by route ${decision.route.id}`;
     return { verdict, forwarded: true, status: null, message: null, reason: 'ok', detail };

@@ -1,5 +1,5 @@
 import type { Identity } from '../tls/identity.ts';
-import type { RevocableCertificate } from '../tls/revocation.ts';
+import { judgeRevocation, type RevocableCertificate } from '../tls/revocation.ts';
 import { none, type Verdict } from '../tls/verdict.ts';
 import type { ClientAuth } from './snapshot.ts';
 
@@ -40,8 +40,45 @@ export interface Judged {
   readonly validUntil?: number;
 }
 
-/** What a connection proves where certificates are asked for in this way. Without verification: `none`. */
-export function verdictFor(connection: Connection, { mode, trust }: ClientAuth): Verdict {
+/**
+ * What a connection proves now, where certificates are asked for in this way. Without verification: `none`. A success
+ * at the handshake stays one only as long as no CA has revoked the certificate, or one of its chain: that is judged
+ * anew each time, by the CRLs of the trust store as it is now, also for a session that was resumed.
+ *
+ * @param now Milliseconds since 1970.
+ */
+export function verdictFor(
+  connection: Pick<Connection, 'judged'>,
+  { mode, trust }: ClientAuth,
+  now: number,
+): Verdict {
+  if (mode === 'off' || trust === null) return none;
+  const judged = connection.judged.get(trust.key);
+  if (judged === undefined) return none;
+  const { verdict, chain } = judged;
+  const { revocation } = trust;
+  if (revocation === null || verdict.status === 'none') return verdict;
+  if (verdict.status === 'failed') {
+    // Of a stranger's CA there is no CRL; nginx refuses it, too.
+    const isLetIn = mode === 'optional_no_ca' && verdict.untrustedOnly && revocation.missing === 'deny';
+    return isLetIn ? strangersCrl : verdict;
+  }
+  const answer = judgeRevocation(revocation, chain, now);
+  if (!answer.revoked) return answer.stale === null ? verdict : { ...verdict, staleCrl: answer.stale };
+  const { reason, detail, about } = answer;
+  return { status: 'failed', reason, detail, about, untrustedOnly: false };
+}
+
+const strangersCrl: Verdict = Object.freeze({
+  status: 'failed',
+  reason: 'crl_missing',
+  detail: 'unable to get certificate CRL',
+  about: 'of a CA that is not trusted',
+  untrustedOnly: false,
+});
+
+/** What verification said at the handshake; for what comes behind the decision, which has asked about revocation. */
+export function handshakeVerdict(connection: Connection, { mode, trust }: ClientAuth): Verdict {
   if (mode === 'off' || trust === null) return none;
   return connection.judged.get(trust.key)?.verdict ?? none;
 }

@@ -1,3 +1,4 @@
+import { failureInFull, type Verdict } from '../tls/verdict.ts';
 import { deniedBy } from '../policy/deny-list.ts';
 import { evaluate } from '../policy/evaluate.ts';
 import type { Policy } from '../policy/policy.ts';
@@ -30,13 +31,15 @@ export function decide(snapshot: Snapshot, connection: Connection, head: Request
   const route = host.routes.find(path.path);
   // A path without a route is guarded as the host is.
   const clientAuth = route?.clientAuth ?? host.clientAuth;
-  return (
+  const verdict = verdictFor(connection, clientAuth, now);
+  const decision =
     refuseDenied(snapshot, host, connection) ??
     refuseMisdirected(host, clientAuth, connection) ??
     answerPreflight(host, route, head, path) ??
-    refuseVerdict(host, clientAuth, connection, now) ??
-    forwardTo(host, route, connection, head, path)
-  );
+    refuseVerdict(host, clientAuth, verdict, connection, now) ??
+    forwardTo(host, route, verdict, connection, head, path);
+  if (decision.action !== 'forward' || verdict.status !== 'success') return decision;
+  return verdict.staleCrl === undefined ? decision : { ...decision, staleCrl: verdict.staleCrl };
 }
 
 /** Whoever showed a denied certificate is refused on this connection, also where none is asked for. */
@@ -117,12 +120,12 @@ function refuseMisdirected(host: Host, { mode, trust }: ClientAuth, connection: 
 function refuseVerdict(
   host: Host,
   clientAuth: ClientAuth,
+  verdict: Verdict,
   connection: Connection,
   now: number,
 ): Respond | null {
   const { mode } = clientAuth;
   if (mode === 'off') return null;
-  const verdict = verdictFor(connection, clientAuth);
   if (verdict.status === 'none') return mode === 'require' ? respond('no_certificate', host, null) : null;
   if (connection.identity === null) {
     return respond('malformed_cert', host, null, 'the certificate could not be read');
@@ -132,7 +135,7 @@ function refuseVerdict(
   }
   if (verdict.status === 'success') return refuseStale(host, clientAuth, connection, now);
   if (mode === 'optional_no_ca' && verdict.untrustedOnly) return null;
-  return respond(verdict.reason, host, null, verdict.detail);
+  return respond(verdict.reason, host, null, failureInFull(verdict));
 }
 
 /** The client's way out is a new connection, on which its certificate is asked about anew. */
@@ -145,6 +148,7 @@ function refuseStale(host: Host, { trust }: ClientAuth, { judged }: Connection, 
 function forwardTo(
   host: Host,
   route: Route | null,
+  verdict: Verdict,
   connection: Connection,
   head: RequestHead,
   path: NormalPath,
@@ -153,8 +157,8 @@ function forwardTo(
     return respond('bad_path', host, route, 'the path can be read in more than one way');
   }
   const refused =
-    refusePolicy(host.policy, host, route, connection) ??
-    refusePolicy(route?.policy ?? null, host, route, connection);
+    refusePolicy(host.policy, host, route, verdict, connection) ??
+    refusePolicy(route?.policy ?? null, host, route, verdict, connection);
   if (refused !== null) return refused;
   if (route === null) return respond('no_route', host, null);
   return carryOut(host, route, connection, head, path);
@@ -164,11 +168,11 @@ function refusePolicy(
   policy: Policy | null,
   host: Host,
   route: Route | null,
+  verdict: Verdict,
   connection: Connection,
 ): Respond | null {
   if (policy === null) return null;
   // An identity that was not proven satisfies nothing, whatever it claims (nginx lets `match-cn` pass here).
-  const verdict = verdictFor(connection, route?.clientAuth ?? host.clientAuth);
   if (verdict.status !== 'success' || connection.identity === null) {
     return respond('policy_no_identity', host, route, 'the policy asks for a verified client certificate');
   }

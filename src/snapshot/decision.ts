@@ -13,6 +13,8 @@ export interface Forward {
   readonly target: string;
   /** The route's authentication (basic auth) has to succeed first. */
   readonly authenticate: boolean;
+  /** A CRL past its nextUpdate was gone by, as configured: of which CA. */
+  readonly staleCrl?: string;
 }
 
 export interface Respond {

@@ -5,6 +5,7 @@ import type { Access, RateLimit } from './access.ts';
 import type { Affinity } from './affinity.ts';
 import type { Canary } from './canary.ts';
 import type { AddressRanges } from '../tls/cidr.ts';
+import type { Revocation } from '../tls/revocation.ts';
 import type { Cors } from './cors.ts';
 import type { ErrorPages } from './error-pages.ts';
 import type { HostTable } from './host-table.ts';
@@ -101,13 +102,13 @@ export interface Host {
 export interface Trust {
   /** PEM of the CA certificates. */
   readonly ca: string;
-  /** PEM of the CRLs, or null. */
-  readonly crl: string | null;
+  /** How it is asked whether a CA revoked a certificate, per request; null: not at all. Not part of the key. */
+  readonly revocation: Revocation | null;
   /** Intermediates allowed between the client's certificate and its anchor. */
   readonly verifyDepth: number;
   /** Responders are asked about certificates that are proven; null: they are not. */
   readonly ocsp: OcspSettings | null;
-  /** SHA-256 over the above: what a connection was verified against is compared by it. */
+  /** SHA-256 over the above but `revocation`: what a connection was verified against is compared by it. */
   readonly key: string;
 }
 
@@ -138,6 +139,8 @@ export interface HostClientAuth extends ClientAuth {
   readonly strict: boolean;
   /** Every trust store of the host and its routes, each once. Empty: no certificate is asked for. */
   readonly stores: readonly Trust[];
+  /** The same, and those of one key that ask about revocation in several ways, each once. */
+  readonly trusts: readonly Trust[];
   /**
    * SHA-256 over mode, strictness and own trust store; null where no certificate is asked for. A connection
    * counts for a host only while its key is the host's: a changed mode makes older connections worthless.

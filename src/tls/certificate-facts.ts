@@ -1,6 +1,7 @@
 import { X509Certificate } from 'node:crypto';
-import { DerReader, tags } from './der.ts';
+import { issuersIn, readLists } from './crl-file.ts';
 import { readIdentity } from './identity-reader.ts';
+import { RevocationList } from './revocation-list.ts';
 import { shorten } from '../observe/shorten.ts';
 
 /** What is watched of a certificate. */
@@ -30,45 +31,18 @@ export function readCertificates(pem: string): readonly CertificateFacts[] {
 
 /** The CRLs of a PEM file, in its order; those that cannot be read are left out. `ca`: PEM of the trust store. */
 export function readCrls(pem: string, ca: string): readonly CrlFacts[] {
-  const issuers = new Map<string, string>();
-  for (const certificate of certificatesOf(ca)) {
-    const subject = attempt(() => subjectOf(certificate.raw));
-    if (subject !== null) issuers.set(hex(subject), factsOf(certificate).subject);
-  }
-  const facts: CrlFacts[] = [];
-  for (const block of blocksOf(pem, 'X509 CRL')) {
-    const crl = attempt(() => readCrl(derOf(block)));
-    if (crl === null) continue;
-    const { issuer, ...dates } = crl;
-    facts.push({ issuer: issuers.get(hex(issuer)) ?? shorten(`#${hex(issuer)}`, 128), ...dates });
-  }
-  return facts;
+  const lists = readLists(pem).filter((list) => list instanceof RevocationList);
+  return crlFacts(lists, ca);
 }
 
-/** CertificateList (RFC 5280 §5.1), as far as its head and the number of its entries. */
-function readCrl(der: Uint8Array): Omit<CrlFacts, 'issuer'> & { readonly issuer: Uint8Array } {
-  const list = new DerReader(der).enter(tags.sequence, 'CRL').enter(tags.sequence, 'CRL to be signed');
-  if (list.nextTag === tags.integer) list.next();
-  list.expect(tags.sequence, 'signature algorithm');
-  const issuer = list.expect(tags.sequence, 'issuer').element();
-  const thisUpdate = list.time('thisUpdate');
-  const dated = list.nextTag === tags.utcTime || list.nextTag === tags.generalizedTime;
-  const nextUpdate = dated ? list.time('nextUpdate') : null;
-  let revoked = 0;
-  if (list.nextTag === tags.sequence) {
-    const entries = list.enter(tags.sequence, 'revoked certificates');
-    for (; !entries.done; revoked++) entries.next();
-  }
-  return { issuer, thisUpdate, nextUpdate, revoked };
-}
-
-/** The DER of a certificate's subject (RFC 5280 §4.1): a CRL names its issuer by the same octets. */
-function subjectOf(der: Uint8Array): Uint8Array {
-  const certificate = new DerReader(der).enter(tags.sequence, 'certificate').enter(tags.sequence, 'contents');
-  if (certificate.nextTag === 0xa0) certificate.next();
-  certificate.expect(tags.integer, 'serial');
-  for (const part of ['signature algorithm', 'issuer', 'validity']) certificate.expect(tags.sequence, part);
-  return certificate.expect(tags.sequence, 'subject').element();
+/** @param ca PEM of the trust store. */
+export function crlFacts(lists: readonly RevocationList[], ca: string): readonly CrlFacts[] {
+  const issuers = issuersIn(ca);
+  return lists.map((list) => {
+    const issuer = issuers.find((one) => list.mayBeOf(one))?.subject ?? shorten(`#${list.issuerDer}`, 128);
+    const { thisUpdate, nextUpdate, entries: revoked } = list;
+    return { issuer, thisUpdate, nextUpdate, revoked };
+  });
 }
 
 function certificatesOf(pem: string): X509Certificate[] {
@@ -90,14 +64,6 @@ function factsOf(certificate: X509Certificate): CertificateFacts {
 /** `label`: a pattern. Linear: base64 has no `-`. */
 function blocksOf(pem: string, label: string): string[] {
   return pem.match(new RegExp(`-----BEGIN ${label}-----[^-]*-----END ${label}-----`, 'g')) ?? [];
-}
-
-function derOf(block: string): Buffer {
-  return Buffer.from(block.replaceAll(/-----[^-]*-----/g, ''), 'base64');
-}
-
-function hex(bytes: Uint8Array): string {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('hex');
 }
 
 function attempt<T>(read: () => T): T | null {

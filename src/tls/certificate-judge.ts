@@ -2,7 +2,6 @@ import { randomBytes } from 'node:crypto';
 import { duplexPair } from 'node:stream';
 import { setImmediate as turn } from 'node:timers/promises';
 import { createSecureContext, type SecureContext, TLSSocket } from 'node:tls';
-import type { Trust } from '../snapshot/snapshot.ts';
 import { throwawayCertificate } from './throwaway-certificate.ts';
 import { type Verdict, verdictOf } from './verdict.ts';
 
@@ -18,7 +17,14 @@ export class UnjudgedChain extends Error {
  * What verifies chains against exactly one trust store.
  * @throws Error where OpenSSL does not take the CAs or CRLs.
  */
-export function judgingContext({ ca, crl }: Pick<Trust, 'crl'> & { ca: string | string[] }): SecureContext {
+export function judgingContext({
+  ca,
+  crl,
+}: {
+  readonly ca: string | string[];
+  /** PEM: OpenSSL then wants a current one of every CA in the chain. */
+  readonly crl: string | null;
+}): SecureContext {
   return createSecureContext({
     ...throwawayCertificate(),
     ca,

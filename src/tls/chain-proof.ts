@@ -10,7 +10,7 @@ export interface ChainProof {
   readonly intermediates: number;
   /** Of the client's own certificate. */
   readonly issuer: X509Certificate;
-  /** When the first certificate of the chain or the next CRL runs out, in milliseconds since 1970. */
+  /** When the first certificate of the chain runs out, in milliseconds since 1970. */
   readonly validUntil: number;
   /**
    * What tells whether it was revoked: the client's certificate first; the anchor is not in it. Empty where one of
@@ -51,9 +51,9 @@ export function proveChain(
     for (const step of level) {
       const anchored = search.anchors(step);
       if (anchored !== null) {
-        const validUntil = Math.min(anchored.validUntil, trust.nextUpdateAfter(now));
         const chain = chainTo(anchored.anchor, step);
-        return { intermediates: certificates - 1, issuer: anchored.issuer, validUntil, chain };
+        const { issuer, validUntil } = anchored;
+        return { intermediates: certificates - 1, issuer, validUntil, chain };
       }
       for (const issuer of search.issuers(step)) {
         if (seen.has(issuer.certificate.fingerprint256)) continue;

@@ -165,7 +165,7 @@ function tlsOptions(
   if (stores.length > 1) {
     // What does not load is told now and not at a client's handshake.
     for (const store of stores) void store.context;
-  } else if (only.trust.crl !== null) options.crl = only.trust.crl;
+  }
   return options;
 }
 

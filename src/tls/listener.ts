@@ -251,7 +251,7 @@ export class TlsListener {
       return;
     }
     const connection = connectionOfHandshake(socket, host, pending, judgement);
-    const { accepted, reason, detail } = outcomeOf(host, connection, judgement.forgotten);
+    const { accepted, reason, detail } = outcomeOf(host, connection, judgement.forgotten, this.#now());
     pending.settle(accepted ? 'accepted' : 'rejected', reason, {
       tlsVersion: connection.tlsVersion,
       cipher: connection.cipher,

@@ -13,7 +13,7 @@ export class LoadedStore {
   /** @throws Error where there is no certificate, or one does not parse. */
   constructor(trust: Trust) {
     this.trust = trust;
-    this.certificates = new TrustStore(trust.ca, trust.crl);
+    this.certificates = new TrustStore(trust.ca);
   }
 
   /**
@@ -23,7 +23,7 @@ export class LoadedStore {
   get context(): SecureContext {
     // One by one, as the host's own settings have them: Node takes a `ca` that does not parse without a word.
     const ca = this.certificates.certificates.map(String);
-    this.#context ??= judgingContext({ ca, crl: this.trust.crl });
+    this.#context ??= judgingContext({ ca, crl: null });
     return this.#context;
   }
 

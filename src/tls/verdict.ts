@@ -13,6 +13,8 @@ export type Verdict = VerdictSuccess | VerdictNone | VerdictFailed;
 
 export interface VerdictSuccess {
   readonly status: 'success';
+  /** A CRL past its nextUpdate was gone by, as configured: of which CA. */
+  readonly staleCrl?: string;
 }
 
 /** No certificate was sent, or none was asked for. */
@@ -25,11 +27,18 @@ export interface VerdictFailed {
   readonly reason: VerificationReason;
   /** OpenSSL's words, as nginx puts them behind `FAILED:` in ssl-client-verify. */
   readonly detail: string;
+  /** What it was about; for the operator alone. */
+  readonly about?: string;
   /**
    * The failure is one of the five that `optional_no_ca` lets pass: self-signed leaf, self-signed in chain,
    * no issuer locally, untrusted, unable to verify the leaf (nginx's ngx_ssl_verify_error_optional).
    */
   readonly untrustedOnly: boolean;
+}
+
+/** All that is known of a failure, for the operator. */
+export function failureInFull({ detail, about }: VerdictFailed): string {
+  return about === undefined ? detail : `${detail}: ${about}`;
 }
 
 export const success: VerdictSuccess = Object.freeze({ status: 'success' });

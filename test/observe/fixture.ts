@@ -1,4 +1,4 @@
-import { judgedUnder, testHostAuth } from '../support/client-auth.ts';
+import { judgedUnder, testHostAuth, testRevocation } from '../support/client-auth.ts';
 import type { Policy } from '../../src/policy/policy.ts';
 import type { Connection } from '../../src/snapshot/connection.ts';
 import type { Forward, Respond } from '../../src/snapshot/decision.ts';
@@ -22,7 +22,7 @@ export function testHost(
   id: string,
   changes: Partial<Omit<Host, 'routes' | 'clientAuth'>> & {
     readonly routes?: readonly Route[];
-    readonly clientAuth?: Partial<HostClientAuth & Pick<Trust, 'ca' | 'crl'>>;
+    readonly clientAuth?: Partial<HostClientAuth & Pick<Trust, 'ca'>> & { readonly crl?: string };
   } = {},
 ): Host {
   const { routes = [testRoute(id)], clientAuth, ...rest } = changes;
@@ -33,7 +33,7 @@ export function testHost(
     stapling: null,
     clientAuth: testHostAuth(clientAuth?.mode ?? 'require', clientAuth?.key ?? `trust of ${id}`, {
       ca: clientAuth?.ca ?? '',
-      crl: clientAuth?.crl ?? null,
+      revocation: clientAuth?.crl === undefined ? null : testRevocation(clientAuth.crl),
     }),
     policy: null,
     routes: createRouteTable(routes),

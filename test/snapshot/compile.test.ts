@@ -1,14 +1,19 @@
 import t from 'tap';
+import { createAuthority } from '../support/pki.ts';
 import type { Config, HostConfig, RouteConfig } from '../../src/config/schema.ts';
 import { compile, type CompileResult } from '../../src/snapshot/compile.ts';
 import type { Snapshot } from '../../src/snapshot/snapshot.ts';
 
+const authority = await createAuthority({ cn: 'Root' });
 const material: Record<string, string> = {
   'cert.pem': 'CERT',
   'key.pem': 'KEY',
   'a.pem': 'CA A',
   'b.pem': 'CA B',
-  'crl.pem': 'CRL',
+  'crl.pem': authority.crl(),
+  'not-a-crl.pem': 'CRL',
+  'ca.pem': authority.cert,
+  'forged.pem': (await createAuthority({ cn: 'Root' })).crl(),
   'empty.pem': ' \n',
 };
 
@@ -55,6 +60,27 @@ await t.test('what would leave a check out makes no snapshot, and says where', a
     'a trust store that is not there': [[host('a.test', mtls('nope.pem'))], '/hosts/0/clientAuth/ca'],
     'an empty trust store': [[host('a.test', mtls('empty.pem'))], '/hosts/0/clientAuth/ca'],
     'an empty CRL': [[host('a.test', mtls('a.pem', { crl: 'empty.pem' }))], '/hosts/0/clientAuth/crl'],
+    'a CRL that is none': [
+      [host('a.test', mtls('a.pem', { crl: 'not-a-crl.pem' }))],
+      '/hosts/0/clientAuth/crl',
+    ],
+    'an empty list of CRLs': [[host('a.test', mtls('a.pem', { crl: [] }))], '/hosts/0/clientAuth/crl'],
+    'the second of several CRLs': [
+      [host('a.test', mtls('a.pem', { crl: ['crl.pem', 'empty.pem'] }))],
+      '/hosts/0/clientAuth/crl/1',
+    ],
+    'revocation without a CRL': [
+      [host('a.test', mtls('a.pem', { revocation: { check: 'leaf' } }))],
+      '/hosts/0/clientAuth/revocation',
+    ],
+    'grace that is not given': [
+      [host('a.test', mtls('a.pem', { crl: 'crl.pem', revocation: { stale: 'allow' } }))],
+      '/hosts/0/clientAuth/revocation/stale',
+    ],
+    'a CRL that another signed in the name of the CA': [
+      [host('a.test', mtls('ca.pem', { crl: 'forged.pem' }))],
+      '/hosts/0/clientAuth/crl',
+    ],
     'a policy with client certificates off': [[host('a.test', { policy: { cn: 'x' } })], '/hosts/0'],
     'a route policy with them off': [[host('a.test', route({ policy: { cn: 'x' } }))], '/hosts/0'],
     'strict with another mode': [
@@ -118,6 +144,7 @@ await t.test('the key of a trust store changes with everything that verification
     snapshotOf(config([host('a.test', more)]), files).hosts.all[0]!.clientAuth.key;
   const base = keyOf(mtls('a.pem'));
   t.equal(keyOf(mtls('a.pem')), base, 'and with nothing else');
+  t.equal(keyOf(mtls('a.pem', { crl: 'crl.pem' })), base, 'CRLs are asked on every request anyway');
   t.equal(
     keyOf({ ...mtls('a.pem'), policy: { cn: 'x' } }),
     base,
@@ -126,8 +153,6 @@ await t.test('the key of a trust store changes with everything that verification
   const others = [
     keyOf(mtls('b.pem')),
     keyOf(mtls('a.pem'), { ...material, 'a.pem': 'CA A, changed' }),
-    keyOf(mtls('a.pem', { crl: 'crl.pem' })),
-    keyOf(mtls('a.pem', { crl: 'crl.pem' }), { ...material, 'crl.pem': 'CRL, newer' }),
     keyOf(mtls('a.pem', { verifyDepth: 2 })),
     keyOf(mtls('a.pem', { strict: true })),
     keyOf({ clientAuth: { mode: 'optional', ca: 'a.pem' } }),

@@ -2,7 +2,7 @@ import { X509Certificate } from 'node:crypto';
 import { once } from 'node:events';
 import t from 'tap';
 import { compile } from '../../src/snapshot/compile.ts';
-import { overallVerdict, type Connection } from '../../src/snapshot/connection.ts';
+import { overallVerdict, verdictFor, type Connection } from '../../src/snapshot/connection.ts';
 import { proveChain } from '../../src/tls/chain-proof.ts';
 import { ticketKeyPeriod } from '../../src/tls/ticket-keys.ts';
 import { TlsListener } from '../../src/tls/listener.ts';
@@ -45,7 +45,13 @@ async function listen(t: { teardown(handler: () => unknown): void }, crl?: strin
   if (!compiled.ok) throw new Error(JSON.stringify(compiled.problems));
   const listener = new TlsListener({
     snapshot: () => compiled.snapshot,
-    observer: { handshake() {}, connectionOpened() {}, connectionClosed() {}, connectionRefused() {} },
+    observer: {
+      handshake() {},
+      connectionOpened() {},
+      connectionClosed() {},
+      connectionRefused() {},
+      ocsp() {},
+    },
     accept(socket, connection) {
       connections.push(connection);
       socket.end('x');
@@ -59,10 +65,12 @@ async function listen(t: { teardown(handler: () => unknown): void }, crl?: strin
     listener.destroyConnections();
     await listener.stop();
   });
-  const key = compiled.snapshot.hosts.all[0]!.clientAuth.key;
+  const { clientAuth } = compiled.snapshot.hosts.all[0]!;
+  const { key } = clientAuth;
   return {
     clock,
     key,
+    clientAuth,
     async connect(version: 'TLSv1.2' | 'TLSv1.3', certificate: typeof client | null, session?: Buffer) {
       const sessions: Buffer[] = [];
       const tls = session === undefined ? {} : { session };
@@ -92,16 +100,12 @@ for (const version of ['TLSv1.2', 'TLSv1.3'] as const) {
     t.match(seen(after.connection), { resumed: true, verdict: { status: 'failed', reason: 'expired' } });
   });
 
-  const runsOut: Record<string, { crl?: string; certificate: typeof client }> = {
+  const runsOut: Record<string, { certificate: typeof client }> = {
     'an intermediate that expired': { certificate: await brief.issue({ cn: 'under brief' }) },
-    'a CRL past its nextUpdate': {
-      certificate: client,
-      crl: root.crl({ revoked: [], nextUpdate: now + hour / 2 }) + one.crl(),
-    },
   };
-  for (const [what, { crl, certificate }] of Object.entries(runsOut)) {
+  for (const [what, { certificate }] of Object.entries(runsOut)) {
     await t.test(`${version}: ${what} ends the session, and the tickets with it`, async (t) => {
-      const edge = await listen(t, crl);
+      const edge = await listen(t);
       const { session, connection } = await edge.connect(version, certificate);
       t.match(seen(connection), { resumed: false, verdict: { status: 'success' } });
       edge.clock.now += hour / 4;
@@ -121,6 +125,20 @@ for (const version of ['TLSv1.2', 'TLSv1.3'] as const) {
       );
     });
   }
+
+  await t.test(`${version}: a resumed session is judged by the CRL again, until that runs out`, async (t) => {
+    const edge = await listen(t, root.crl({ revoked: [], nextUpdate: now + hour / 2 }) + one.crl());
+    const { session } = await edge.connect(version, client);
+    for (const [later, verdict] of [
+      [hour / 4, { status: 'success' }],
+      [hour / 2, { status: 'failed', reason: 'crl_expired', detail: 'CRL has expired', about: 'of CN=Root' }],
+    ] as const) {
+      edge.clock.now += later;
+      const { connection } = await edge.connect(version, null, session);
+      t.ok(connection.resumed);
+      t.match(verdictFor(connection, edge.clientAuth, edge.clock.now), verdict);
+    }
+  });
 
   await t.test(`${version}: ticket keys are replaced in time`, async (t) => {
     const edge = await listen(t);
@@ -151,7 +169,7 @@ for (const version of ['TLSv1.2', 'TLSv1.3'] as const) {
 }
 
 await t.test('a chain is proven by signatures, in any order, and until its first part runs out', (t) => {
-  const trust = new TrustStore(root.cert, null);
+  const trust = new TrustStore(root.cert);
   const [leaf, first] = [client.cert, one.cert].map((pem) => new X509Certificate(pem)) as [
     X509Certificate,
     X509Certificate,

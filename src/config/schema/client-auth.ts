@@ -32,9 +32,42 @@ const Ocsp = Type.Object(
   strict,
 );
 
+/** How revocation is asked about, where there are CRLs. The defaults are what nginx does with ssl_crl. */
+const Revocation = Type.Object(
+  {
+    check: Type.Optional(
+      Type.Union([Type.Literal('leaf'), Type.Literal('chain')], {
+        description:
+          'Whether a CRL is asked for of the client certificate’s issuer alone, or of every CA in the chain.',
+        default: 'chain',
+      }),
+    ),
+    stale: Type.Optional(
+      Type.Union([Type.Literal('deny'), Type.Literal('allow'), Type.Literal('report')], {
+        description:
+          'What a CRL past its nextUpdate does to the clients of its CA: deny refuses them; allow lets it count for `grace` longer; report serves them, and logs and counts it. Whom it lists is refused all the same.',
+        default: 'deny',
+      }),
+    ),
+    grace: Type.Optional(Duration),
+    missing: Type.Optional(
+      Type.Union([Type.Literal('deny'), Type.Literal('allow')], {
+        description: 'What becomes of clients of a CA without CRL.',
+        default: 'deny',
+      }),
+    ),
+  },
+  strict,
+);
+
 const trust = {
   ca: Type.Optional(FilePath),
-  crl: Type.Optional(FilePath),
+  crl: Type.Optional(
+    Type.Union([FilePath, Type.Array(FilePath, { minItems: 1, maxItems: 100 })], {
+      description: 'Files of CRLs, in PEM or DER; of several CAs.',
+    }),
+  ),
+  revocation: Type.Optional(Revocation),
   verifyDepth: Type.Optional(
     Type.Integer({
       minimum: 1,

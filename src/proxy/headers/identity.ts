@@ -1,5 +1,5 @@
 import type { Dialect } from '../../config/schema.ts';
-import { verdictFor, type Connection } from '../../snapshot/connection.ts';
+import { handshakeVerdict, type Connection } from '../../snapshot/connection.ts';
 import type { ClientAuth, IdentityHeaders } from '../../snapshot/snapshot.ts';
 import type { Proof, WriteDialect } from './dialects/dialect.ts';
 import { writeHaproxy } from './dialects/haproxy.ts';
@@ -56,7 +56,7 @@ interface Planned {
 const planned = new WeakMap<Connection, Planned>();
 
 function proofFor(connection: Connection, clientAuth: ClientAuth, { certificate }: IdentityHeaders): Proof {
-  const verdict = verdictFor(connection, clientAuth);
+  const verdict = handshakeVerdict(connection, clientAuth);
   return { verdict, identity: verdict.status === 'none' ? null : connection.identity, certificate };
 }
 

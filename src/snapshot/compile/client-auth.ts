@@ -1,8 +1,10 @@
 import { defaults } from '../../config/defaults.ts';
+import { inheritTrust, type TrustConfig } from '../../config/trust-config.ts';
 import type { HostConfig, RouteConfig } from '../../config/schema.ts';
 import type { ClientAuth, HostClientAuth, Trust } from '../snapshot.ts';
 import { type CompileContext, digest } from './context.ts';
 import { compileOcsp } from './ocsp.ts';
+import { compileRevocation } from './revocation.ts';
 
 /**
  * Trust stores of one host, those of its routes included. Each is verified against at every handshake, which costs
@@ -22,7 +24,7 @@ export function compileClientAuth(
   if (config.strict === true && config.mode !== 'require') {
     context.problem(`${path}/strict`, 'strict needs mode require');
   }
-  return Object.freeze({ mode: config.mode, trust: compileTrust(context, config, {}, path) });
+  return Object.freeze({ mode: config.mode, trust: compileTrust(context, config, path) });
 }
 
 /**
@@ -41,36 +43,23 @@ export function compileRouteClientAuth(
     return off;
   }
   if (host.config?.strict === true && config.mode !== 'require') context.problem(`${path}/mode`, laxer);
-  return Object.freeze({ mode: config.mode, trust: compileTrust(context, config, host.config ?? {}, path) });
+  const trust = compileTrust(context, inheritTrust(config, host.config ?? {}), path);
+  return Object.freeze({ mode: config.mode, trust });
 }
 
 const laxer =
   'a strict host ends every connection without a verified certificate: its routes can only require';
 
-type TrustConfig = Pick<NonNullable<HostConfig['clientAuth']>, 'ca' | 'crl' | 'verifyDepth' | 'ocsp'>;
-
 /** A mode without its trust store is a problem (rule 1). */
-function compileTrust(
-  context: CompileContext,
-  own: TrustConfig,
-  inherited: TrustConfig,
-  path: string,
-): Trust {
+function compileTrust(context: CompileContext, config: TrustConfig, path: string): Trust {
   // Node would fall back to the public CAs of the web if it were given none.
-  const ca = own.ca ?? inherited.ca;
+  const { ca, verifyDepth = defaults.verifyDepth } = config;
   if (ca === undefined) context.problem(path, 'client certificates need a ca: the file of CAs to trust');
-  const crl = own.crl ?? inherited.crl;
-  const verifyDepth = own.verifyDepth ?? inherited.verifyDepth ?? defaults.verifyDepth;
   const caPem = ca === undefined ? '' : context.file(ca, `${path}/ca`);
-  const crlPem = crl === undefined ? null : context.file(crl, `${path}/crl`);
-  const ocsp = compileOcsp(context, own.ocsp ?? inherited.ocsp, `${path}/ocsp`);
-  const key = digest(
-    String(verifyDepth),
-    caPem,
-    crlPem === null ? 'none' : `crl ${crlPem}`,
-    `ocsp ${JSON.stringify(ocsp)}`,
-  );
-  return Object.freeze({ ca: caPem, crl: crlPem, verifyDepth, ocsp, key });
+  const revocation = compileRevocation(context, config, caPem, path);
+  const ocsp = compileOcsp(context, config.ocsp, `${path}/ocsp`);
+  const key = digest(String(verifyDepth), caPem, `ocsp ${JSON.stringify(ocsp)}`);
+  return Object.freeze({ ca: caPem, revocation, verifyDepth, ocsp, key });
 }
 
 /** What the host's handshake has to ask for, so that it serves the host and each of its routes. */
@@ -81,9 +70,15 @@ export function compileHandshake(
   routes: readonly ClientAuth[],
   path: string,
 ): HostClientAuth {
-  const byKey = new Map<string, Trust>();
-  for (const { trust } of [own, ...routes]) if (trust !== null) byKey.set(trust.key, trust);
-  const stores = Object.freeze([...byKey.values()]);
+  const byKey = new Map<string, Map<Trust['revocation'], Trust>>();
+  for (const { trust } of [own, ...routes]) {
+    if (trust === null) continue;
+    const alike = byKey.get(trust.key) ?? new Map<Trust['revocation'], Trust>();
+    byKey.set(trust.key, alike);
+    if (!alike.has(trust.revocation)) alike.set(trust.revocation, trust);
+  }
+  const trusts = Object.freeze([...byKey.values()].flatMap((alike) => [...alike.values()]));
+  const stores = Object.freeze([...new Map(trusts.map((trust) => [trust.key, trust])).values()]);
   if (stores.length > maxStores) {
     context.problem(path, `${stores.length} trust stores, the host's and its routes': at most ${maxStores}`);
   }
@@ -91,5 +86,5 @@ export function compileHandshake(
   const asks = stores.length > 0;
   const key = asks ? digest(own.mode, String(strict), own.trust?.key ?? 'none') : null;
   const handshakeKey = key === null ? null : digest(key, ...stores.map((store) => store.key).toSorted());
-  return Object.freeze({ ...own, strict, stores, key, handshakeKey });
+  return Object.freeze({ ...own, strict, stores, trusts, key, handshakeKey });
 }
