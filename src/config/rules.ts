@@ -1,6 +1,7 @@
 import type { Finding } from './problem.ts';
 import { checkClientAuth } from './rules/client-auth.ts';
 import { checkDestinations } from './rules/destinations.ts';
+import { checkCors } from './rules/cors.ts';
 import { checkListeners } from './rules/listeners.ts';
 import { checkNames } from './rules/names.ts';
 import { checkOcsp } from './rules/ocsp.ts';
@@ -26,6 +27,7 @@ export function checkRules(config: Config): Finding[] {
     checkOcsp,
     checkPolicies,
     checkRoutes,
+    checkCors,
     checkDestinations,
     checkUpstreams,
     checkQuantities,

@@ -138,6 +138,69 @@ const cases: readonly Case[] = [
     ],
   },
   {
+    name: 'routes that ask for certificates in place of a host that does not',
+    change: [
+      ['      mode: require\n      strict: true\n', '      mode: off\n'],
+      [
+        "    policy:\n      o: Example\n      any:\n        - cn: [a, 'b*', { regex: 'c[0-9]+' }]\n        - not: { ou: { exact: '*' } }\n        - subject: { L: Kathmandu }\n",
+        '',
+      ],
+      [
+        'policy: { ou: ITOps }\n        upstream: app',
+        'policy: { ou: ITOps }\n        clientAuth: { mode: require, verifyDepth: 1 }\n        upstream: app',
+      ],
+    ],
+    problems: [
+      '12:20 /hosts/0/clientAuth/verifyDepth warning: unused: no client certificate is asked for while mode is off',
+    ],
+  },
+  {
+    name: "a policy of a host that not all of its routes' clients can meet",
+    change: [
+      ['mode: require\n      strict: true', 'mode: require'],
+      ['pathType: Exact\n', 'pathType: Exact\n        clientAuth: { mode: off, ca: ca.pem }\n'],
+    ],
+    problems: [
+      "29:29 /hosts/0/routes/1/clientAuth/mode the host's policy needs client certificates: ask for them here too, or move the policy to routes",
+      '29:38 /hosts/0/routes/1/clientAuth/ca warning: unused: no client certificate is asked for while mode is off',
+    ],
+  },
+  {
+    name: 'a route that is laxer than its strict host',
+    change: [['pathType: Exact\n', 'pathType: Exact\n        clientAuth: { mode: optional }\n']],
+    problems: [
+      '30:29 /hosts/0/routes/1/clientAuth/mode a strict host ends every connection without a verified certificate: its routes can only require',
+    ],
+  },
+  {
+    name: 'a route that asks without any CA',
+    change: [
+      [
+        'routes: [{ path: /, upstream: app }]',
+        'routes: [{ path: /, upstream: app, clientAuth: { mode: require } }]',
+      ],
+    ],
+    problems: [
+      '33:40 /hosts/1/routes/0/clientAuth mode require lacks `ca`: the file with the CAs that client certificates are verified against',
+    ],
+  },
+  {
+    name: 'a CORS policy that is never asked for, or says what it cannot mean',
+    change: [
+      ['pathType: Exact\n', 'pathType: Exact\n        cors: {}\n'],
+      [
+        'routes: [{ path: /, upstream: app }]',
+        "routes: [{ path: /, upstream: app, cors: { origins: ['*', https://a.example], credentials: true, maxAge: 9999h } }]",
+      ],
+    ],
+    problems: [
+      '30:15 /hosts/0/routes/1/cors warning: a browser shows no certificate with a preflight, and strict ends its connection: none is ever answered',
+      '34:57 /hosts/1/routes/0/cors/origins warning: `*` stands for every origin: the others say nothing more',
+      '34:96 /hosts/1/routes/0/cors/credentials warning: browsers send no credentials where every origin may: name the origins that need them',
+      '34:110 /hosts/1/routes/0/cors/maxAge longer than 596h, the longest time that can be measured',
+    ],
+  },
+  {
     name: 'two routes for the same paths',
     change: [
       [

@@ -28,6 +28,7 @@ export function checkQuantities(config: Config): Finding[] {
         const path = pointer('hosts', index, 'routes', number);
         return [
           ...timers(`${path}/timeouts`, { ...route.timeouts }),
+          ...timers(`${path}/cors`, { maxAge: route.cors?.maxAge }, 0),
           ...(route.bodyLimit === undefined
             ? []
             : measured(`${path}/bodyLimit`, () => parseSize(route.bodyLimit!))),
