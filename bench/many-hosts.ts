@@ -66,7 +66,7 @@ export class ManyHosts {
     this.#put(
       'config.yaml',
       `listeners: { https: { address: 127.0.0.1, port: 0 }, admin: { address: 127.0.0.1, port: 0 } }
-${this.#split ? 'include: [hosts.d]\n' : fragment(hosts, upstreams)}`,
+${this.#split ? 'include: ["hosts.d/*.yaml"]\n' : fragment(hosts, upstreams)}`,
     );
   }
 

@@ -1,14 +1,16 @@
 import { isIP } from 'node:net';
 import type { X509Certificate } from 'node:crypto';
-import { type CrlFacts, readCertificates, readCrls } from '../tls/certificate-facts.ts';
 import { normaliseConfigName } from './rules/names.ts';
 import type { Material } from '../snapshot/compile.ts';
+import { crlWarnings } from './check-crls.ts';
+import { CheckMemory } from './check-memory.ts';
 import { type FileReference, fileReferences } from './file-references.ts';
 import { certificatesOf, subjectOf } from './fit.ts';
-import { blocksFor, readPem } from './pem.ts';
-import { error, type Finding, given, pointer, warning } from './problem.ts';
+import { readPem } from './pem.ts';
+import { error, type Finding, pointer, warning } from './problem.ts';
 import type { Config, HostConfig } from './schema.ts';
 import { ordinal, quote } from './text.ts';
+import { finish, type Steps } from '../steps.ts';
 
 const day = 86_400_000;
 
@@ -23,40 +25,82 @@ export const expiryNotice = 30 * day;
  * `now` in milliseconds since 1970. Files missing from the material are passed over.
  */
 export function checkMaterial(config: Config, material: Material, now: number): Finding[] {
-  const references = fileReferences(config).filter(({ file }) => material.has(file));
-  const contents = ({ file }: FileReference): string => material.get(file) ?? '';
-  return [
-    ...references.flatMap((reference) => {
-      const pem = contents(reference);
-      if (reference.role === 'certificate') return certificateFindings(reference, certificatesOf(pem), now);
-      if (reference.role === 'ca') return trustFindings(reference, pem, now);
-      return [];
-    }),
-    ...config.hosts.flatMap((host, index) => [
-      ...coverage(host, pointer('hosts', index), material),
-      ...crlFindings(host, pointer('hosts', index, 'clientAuth', 'crl'), material, now).map((finding) =>
-        given(finding, pointer('hosts', index, 'clientAuth', 'mode')),
-      ),
-    ]),
-  ];
+  return finish(materialSteps(config, material, now, fileReferences(config), new CheckMemory()));
+}
+
+/** `checkMaterial`, step by step. Certificates and CRLs in the memory are not read again. */
+export function* materialSteps(
+  config: Config,
+  material: Material,
+  now: number,
+  references: readonly FileReference[],
+  memory: CheckMemory,
+): Steps<Finding[]> {
+  const findings: Finding[] = [];
+  for (const reference of references) {
+    const { file, role } = reference;
+    const pem = material.get(file);
+    if (pem === undefined || (role !== 'certificate' && role !== 'ca')) continue;
+    const facts = memory.about('dates', [pem], () => datedFile(pem));
+    const found =
+      role === 'ca' ? trustFindings(reference, facts, now) : certificateFindings(reference, facts, now);
+    findings.push(...found);
+    yield;
+  }
+  for (const [index, host] of config.hosts.entries()) {
+    const path = pointer('hosts', index);
+    findings.push(...coverage(host, path, material, memory));
+    findings.push(...crlWarnings(host, path, material, now, memory));
+    yield;
+  }
+  return findings;
+}
+
+/** What of a file of certificates is told of: plain data, for the certificates themselves would take much room. */
+interface DatedFile {
+  readonly certificates: readonly Dated[];
+  /** The index of the first that did not issue the one before it; 0 if there is none. */
+  readonly loose: number;
+  readonly holdsKey: boolean;
+}
+
+interface Dated {
+  readonly subject: string;
+  /** Milliseconds since 1970. */
+  readonly from: number;
+  readonly to: number;
+}
+
+function datedFile(pem: string): DatedFile {
+  const chain = certificatesOf(pem);
+  const loose = chain.findIndex(
+    (certificate, index) => index > 0 && !chain[index - 1]!.checkIssued(certificate),
+  );
+  return {
+    certificates: chain.map((certificate) => ({
+      subject: subjectOf(certificate),
+      from: certificate.validFromDate.getTime(),
+      to: certificate.validToDate.getTime(),
+    })),
+    loose: Math.max(0, loose),
+    holdsKey: readPem(pem).blocks.some(({ label }) => label.endsWith('PRIVATE KEY')),
+  };
 }
 
 function certificateFindings(
   { path, file }: FileReference,
-  chain: readonly X509Certificate[],
+  { certificates, loose }: DatedFile,
   now: number,
 ): Finding[] {
-  const findings = chain.flatMap((certificate, index) => {
+  const findings = certificates.flatMap((certificate, index) => {
+    const fault = dateFault(certificate, now);
+    if (fault === null) return [];
     const name =
       index === 0
         ? `the certificate in ${quote(file)}`
         : `the ${ordinal(index + 1)} certificate in ${quote(file)}`;
-    const fault = dateFault(certificate, now);
-    return fault === null ? [] : [{ path, message: `${name} ${fault.message}`, severity: fault.severity }];
+    return [{ path, message: `${name} ${fault.message}`, severity: fault.severity }];
   });
-  const loose = chain.findIndex(
-    (certificate, index) => index > 0 && !chain[index - 1]!.checkIssued(certificate),
-  );
   if (loose > 0) {
     findings.push(
       warning(
@@ -68,19 +112,21 @@ function certificateFindings(
   return findings;
 }
 
-function trustFindings({ path, file }: FileReference, pem: string, now: number): Finding[] {
+function trustFindings({ path, file }: FileReference, facts: DatedFile, now: number): Finding[] {
   const findings: Finding[] = [];
-  const certificates = certificatesOf(pem);
-  const dates = certificates.map((certificate) => ({ certificate, fault: dateFault(certificate, now) }));
+  const dates = facts.certificates.map(({ subject, ...dated }) => ({
+    subject,
+    fault: dateFault(dated, now),
+  }));
   const allOver = dates.every(({ fault }) => fault?.isOver === true);
-  for (const { certificate, fault } of dates) {
+  for (const { subject, fault } of dates) {
     if (fault === null) continue;
-    const message = `the CA ${subjectOf(certificate)} in ${quote(file)} ${fault.message}`;
+    const message = `the CA ${subject} in ${quote(file)} ${fault.message}`;
     findings.push(
       fault.isOver && allOver ? error(path, `${message}: nobody is verified`) : warning(path, message),
     );
   }
-  if (readPem(pem).blocks.some(({ label }) => label.endsWith('PRIVATE KEY'))) {
+  if (facts.holdsKey) {
     findings.push(
       warning(path, `${quote(file)} holds a private key too: a trust store needs none, keep it elsewhere`),
     );
@@ -95,8 +141,7 @@ interface DateFault {
   readonly isOver: boolean;
 }
 
-function dateFault(certificate: X509Certificate, now: number): DateFault | null {
-  const [from, to] = [certificate.validFromDate.getTime(), certificate.validToDate.getTime()];
+function dateFault({ from, to }: Omit<Dated, 'subject'>, now: number): DateFault | null {
   if (now > to) return { message: `expired on ${date(to)}`, severity: 'error', isOver: true };
   if (now < from) return { message: `is not valid before ${date(from)}`, severity: 'error', isOver: true };
   if (to - now > expiryNotice) return null;
@@ -110,20 +155,27 @@ function date(milliseconds: number): string {
 }
 
 /** RFC 6125 as clients check it: without subjectAltName a certificate covers nothing. */
-function coverage(host: HostConfig, path: string, material: Material): Finding[] {
-  const [leaf] = certificatesOf(material.get(host.certificate.cert) ?? '');
-  if (leaf === undefined) return [];
-  return host.names.flatMap((name, index) => {
-    const normal = normaliseConfigName(name);
-    if (normal === null || covers(leaf, normal)) return [];
-    const names = leaf.subjectAltName === undefined ? 'no names at all' : quote(leaf.subjectAltName);
-    return [
-      error(
-        `${path}/names/${index}`,
-        `the certificate in ${quote(host.certificate.cert)} does not cover ${quote(name)}: it has ${names}`,
-      ),
-    ];
-  });
+function coverage(host: HostConfig, path: string, material: Material, memory: CheckMemory): Finding[] {
+  const pem = material.get(host.certificate.cert);
+  if (pem === undefined) return [];
+  const findings: Finding[] = [];
+  for (const [index, name] of host.names.entries()) {
+    const lacking = memory.about('covers', [pem, name], () => namesWithout(pem, name) ?? covered);
+    if (typeof lacking !== 'string') continue;
+    const message = `the certificate in ${quote(host.certificate.cert)} does not cover ${quote(name)}: it has ${lacking}`;
+    findings.push(error(`${path}/names/${index}`, message));
+  }
+  return findings;
+}
+
+const covered = Symbol('covered');
+
+/** The names that a certificate has instead of this one; null where it covers it, or nothing can be said. */
+function namesWithout(pem: string, name: string): string | null {
+  const [leaf] = certificatesOf(pem);
+  const normal = normaliseConfigName(name);
+  if (leaf === undefined || normal === null || covers(leaf, normal)) return null;
+  return leaf.subjectAltName === undefined ? 'no names at all' : quote(leaf.subjectAltName);
 }
 
 function covers(certificate: X509Certificate, name: string): boolean {
@@ -131,39 +183,4 @@ function covers(certificate: X509Certificate, name: string): boolean {
   // A wildcard is covered where any name under it is; no host can have this label for a name of its own.
   const host = name.startsWith('*.') ? `mtls-ingress-any${name.slice(1)}` : name;
   return certificate.checkHost(host, { subject: 'never', partialWildcards: false }) !== undefined;
-}
-
-/** OpenSSL wants a current CRL of every CA in a client's chain, and refuses the client where one is missing. */
-function crlFindings({ clientAuth }: HostConfig, path: string, material: Material, now: number): Finding[] {
-  const { mode, ca, crl } = clientAuth ?? {};
-  const caPem = material.get(ca ?? '');
-  const crlPem = material.get(crl ?? '');
-  if (mode === 'off' || caPem === undefined || crlPem === undefined) return [];
-  const blocks = blocksFor('crl', crlPem);
-  const lists = blocks.map((block) => readCrls(block, caPem)[0]);
-  const findings = lists.flatMap((facts, index) => {
-    const message = crlMessage(facts, ca, now);
-    return message === null
-      ? []
-      : [warning(path, `the ${ordinal(index + 1)} CRL in ${quote(crl)} ${message}`)];
-  });
-  if (lists.includes(undefined)) return findings;
-  const listed = new Set(lists.map((facts) => facts?.issuer));
-  for (const { subject } of readCertificates(caPem)) {
-    if (listed.has(subject)) continue;
-    findings.push(
-      warning(path, `${quote(crl)} has no CRL of ${quote(subject)}: every client of that CA is refused`),
-    );
-  }
-  return findings;
-}
-
-function crlMessage(facts: CrlFacts | undefined, ca: string | undefined, now: number): string | null {
-  if (facts === undefined) return "is not in DER's strict form: its dates cannot be checked";
-  const { issuer, thisUpdate, nextUpdate } = facts;
-  if (issuer.startsWith('#')) return `is of none of the CAs in ${quote(ca)}: it revokes nothing here`;
-  const refused = `every client of ${quote(issuer)} is refused`;
-  if (now < thisUpdate) return `is not valid before ${date(thisUpdate)}: until then ${refused}`;
-  if (nextUpdate === null || now <= nextUpdate) return null;
-  return `was due to be replaced by ${date(nextUpdate)}: until it is, ${refused}`;
 }

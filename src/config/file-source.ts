@@ -1,5 +1,5 @@
-import { checkMaterial } from './check.ts';
-import { loadConfig } from './load.ts';
+import { materialSteps } from './check.ts';
+import { loadConfig, LoadMemory } from './load.ts';
 import { error, formatProblem, warning } from './problem.ts';
 import type { Loaded, Source, Unloadable } from './source.ts';
 import { watchFiles } from './watch.ts';
@@ -10,15 +10,22 @@ import { watchFiles } from './watch.ts';
  */
 export function createFileSource(file: string): Source {
   let files: readonly string[] = [file];
+  let patterns: readonly string[] = [];
   let readAt = Date.now();
+  const memory = new LoadMemory();
   return {
     async load(): Promise<Loaded | Unloadable> {
       const began = Date.now();
       // An expired certificate of one host is no reason to refuse a reload for all.
-      const loaded = await loadConfig(file, (config, material) =>
-        checkMaterial(config, material, began).map(({ path, message }) => warning(path, message)),
+      const loaded = await loadConfig(
+        file,
+        function* (config, material, ...known) {
+          const findings = yield* materialSteps(config, material, began, ...known);
+          return findings.map(({ path, message }) => warning(path, message));
+        },
+        memory,
       );
-      ({ files } = loaded);
+      ({ files, patterns } = loaded);
       readAt = began;
       const problems = loaded.problems.map(formatProblem);
       if (loaded.config === undefined) return { ok: false, problems };
@@ -31,6 +38,7 @@ export function createFileSource(file: string): Source {
         place: ({ path, message }) => formatProblem(place(error(path, message))),
       };
     },
-    watch: (onChange) => watchFiles(() => files, onChange, { readAt: () => readAt }),
+    watch: (onChange) =>
+      watchFiles(() => files, onChange, { readAt: () => readAt, patterns: () => patterns }),
   };
 }

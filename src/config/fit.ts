@@ -2,12 +2,15 @@ import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto';
 import { createSecureContext } from 'node:tls';
 import { compileDenyList } from '../policy/deny-list.ts';
 import type { Material } from '../snapshot/compile.ts';
+import { CheckMemory } from './check-memory.ts';
 import { type FileReference, fileReferences } from './file-references.ts';
+import { foreignCrls, unreadableCrls } from './fit-crls.ts';
 import { readHtpasswd } from './htpasswd.ts';
 import { blocksFor, isPemRole } from './pem.ts';
 import { error, type Finding, pointer } from './problem.ts';
 import type { Config } from './schema.ts';
 import { ordinal, quote } from './text.ts';
+import { finish, type Steps } from '../steps.ts';
 
 /**
  * What keeps files that were read from being served with: a block that does not parse, a key of another certificate, a
@@ -17,10 +20,50 @@ import { ordinal, quote } from './text.ts';
  * Files missing from the material are passed over: they have been told of. No clock is read: see check.ts for dates.
  */
 export function checkFit(config: Config, material: Material): Finding[] {
-  return [
-    ...fileReferences(config).flatMap((reference) => parseFindings(reference, material)),
-    ...pairFindings(config, material),
-  ];
+  return finish(fitSteps(config, material, fileReferences(config), new CheckMemory()));
+}
+
+/** `checkFit`, step by step. What is in the memory is not parsed again. */
+export function* fitSteps(
+  config: Config,
+  material: Material,
+  references: readonly FileReference[],
+  memory: CheckMemory,
+): Steps<Finding[]> {
+  const findings: Finding[] = [];
+  for (const reference of references) {
+    const { file, role, path } = reference;
+    const contents = material.get(file);
+    if (contents === undefined) continue;
+    // What is wrong is told with the place of each that names it; that nothing is, holds for all.
+    const kind = `parses as ${role} ${path.startsWith('/upstreams/') ? 'of an upstream' : ''}`;
+    let found: Finding[] | null = null;
+    const fine = memory.about(
+      kind,
+      [contents],
+      () => (found = parseFindings(reference, material)).length === 0,
+    );
+    if (!fine) findings.push(...(found ?? parseFindings(reference, material)));
+    yield;
+  }
+  for (const pair of pairsOf(config)) {
+    const cert = material.get(pair.cert ?? '');
+    const key = material.get(pair.key ?? '');
+    if (cert === undefined || key === undefined) continue;
+    let found: Finding[] | null = null;
+    const fine = memory.about(
+      'pair',
+      [cert, key],
+      () => (found = pairFindings(pair, cert, key)).length === 0,
+    );
+    if (!fine) findings.push(...(found ?? pairFindings(pair, cert, key)));
+    yield;
+  }
+  for (const [index, host] of config.hosts.entries()) {
+    findings.push(...foreignCrls(host, pointer('hosts', index), material, memory));
+    yield;
+  }
+  return findings;
 }
 
 /** The certificates of a file in their order; those that do not parse are left out. */
@@ -57,12 +100,9 @@ function parseFindings({ path, file, role }: FileReference, material: Material):
       ? [error(path, `the private key in ${quote(file)} cannot be read: ${key.fault}`)]
       : [];
   }
+  if (role === 'crl') return unreadableCrls(path, file, contents);
   return blocksFor(role, contents).flatMap((block, index) => {
     const where = (noun: string): string => `the ${ordinal(index + 1)} ${noun} in ${quote(file)}`;
-    if (role === 'crl') {
-      const fault = crlFault(block);
-      return fault === null ? [] : [error(path, `${where('CRL')} cannot be read: ${fault}`)];
-    }
     const certificate = parseCertificate(block);
     if ('fault' in certificate)
       return [error(path, `${where('certificate')} cannot be read: ${certificate.fault}`)];
@@ -83,16 +123,9 @@ function isPinned(certificate: X509Certificate, path: string): boolean {
 
 /** The subject on one line, for a message. */
 export function subjectOf(certificate: X509Certificate): string {
-  return quote(certificate.subject.split('\n').reverse().join(', '));
-}
-
-function crlFault(block: string): string | null {
-  try {
-    createSecureContext({ crl: block });
-    return null;
-  } catch (fault) {
-    return opensslReason(fault);
-  }
+  // Undefined where it is empty, whatever the types say.
+  const subject = certificate.subject as string | undefined;
+  return quote((subject ?? '').split('\n').reverse().join(', '));
 }
 
 function parseKey(contents: string): { readonly key: KeyObject } | { readonly fault: string } {
@@ -104,40 +137,40 @@ function parseKey(contents: string): { readonly key: KeyObject } | { readonly fa
   }
 }
 
-function pairFindings(config: Config, material: Material): Finding[] {
-  const pairs = [
-    ...config.hosts.map(({ certificate }, index) => ({
-      ...certificate,
-      path: pointer('hosts', index, 'certificate'),
-    })),
-    ...Object.entries(config.upstreams).map(([name, { tls }]) => ({
-      cert: tls?.cert,
-      key: tls?.key,
-      path: pointer('upstreams', name, 'tls'),
-    })),
-  ];
-  return pairs.flatMap(({ cert, key, path }) => {
-    const certificatePem = material.get(cert ?? '');
-    const keyPem = material.get(key ?? '');
-    if (certificatePem === undefined || keyPem === undefined) return [];
-    const parsed = parseKey(keyPem);
-    const [leaf, ...chain] = certificatesOf(certificatePem);
-    if (leaf === undefined || 'fault' in parsed) return [];
-    if (!leaf.checkPrivateKey(parsed.key)) {
-      const other = chain.findIndex((certificate) => certificate.checkPrivateKey(parsed.key));
-      const advice =
-        other === -1
-          ? 'their public keys differ'
-          : `it belongs to the ${ordinal(other + 2)} one in there: the host's own certificate comes first`;
-      return [
-        error(`${path}/key`, `${quote(key)} does not belong to the certificate in ${quote(cert)}: ${advice}`),
-      ];
-    }
-    const fault = contextFault(certificatePem, keyPem);
-    return fault === null
-      ? []
-      : [error(`${path}/cert`, `TLS refuses ${quote(cert)} with ${quote(key)}: ${fault}`)];
-  });
+/** A certificate and the key that must belong to it, and where they are named. */
+interface Pair {
+  readonly cert: string | undefined;
+  readonly key: string | undefined;
+  readonly path: string;
+}
+
+function* pairsOf(config: Config): Generator<Pair> {
+  for (const [index, { certificate }] of config.hosts.entries()) {
+    yield { ...certificate, path: pointer('hosts', index, 'certificate') };
+  }
+  for (const [name, { tls }] of Object.entries(config.upstreams)) {
+    if (tls !== undefined) yield { cert: tls.cert, key: tls.key, path: pointer('upstreams', name, 'tls') };
+  }
+}
+
+function pairFindings({ cert, key, path }: Pair, certificatePem: string, keyPem: string): Finding[] {
+  const parsed = parseKey(keyPem);
+  const [leaf, ...chain] = certificatesOf(certificatePem);
+  if (leaf === undefined || 'fault' in parsed) return [];
+  if (!leaf.checkPrivateKey(parsed.key)) {
+    const other = chain.findIndex((certificate) => certificate.checkPrivateKey(parsed.key));
+    const advice =
+      other === -1
+        ? 'their public keys differ'
+        : `it belongs to the ${ordinal(other + 2)} one in there: the host's own certificate comes first`;
+    return [
+      error(`${path}/key`, `${quote(key)} does not belong to the certificate in ${quote(cert)}: ${advice}`),
+    ];
+  }
+  const fault = contextFault(certificatePem, keyPem);
+  return fault === null
+    ? []
+    : [error(`${path}/cert`, `TLS refuses ${quote(cert)} with ${quote(key)}: ${fault}`)];
 }
 
 /** OpenSSL's security level turns short keys and old digests away; better now than at the first handshake. */

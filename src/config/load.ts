@@ -1,19 +1,21 @@
 import { resolve } from 'node:path';
 import type { Material } from '../snapshot/compile.ts';
 import { readDocument } from './document.ts';
-import { fileReferences } from './file-references.ts';
-import { checkFit } from './fit.ts';
+import { FileMemory } from './file-memory.ts';
+import { type FileReference, fileReferences } from './file-references.ts';
+import { CheckMemory } from './check-memory.ts';
+import { fitSteps } from './fit.ts';
+import { decode, include, maxConfigSize } from './include.ts';
 import { readMaterial } from './material.ts';
 import { error, type Finding, hasErrors, type Problem, sortProblems } from './problem.ts';
 import { readBounded } from './read-file.ts';
 import { repair } from './repair.ts';
-import { checkRules } from './rules.ts';
+import { ruleSteps } from './rules.ts';
 import type { Config } from './schema.ts';
 import { checkShape } from './shape.ts';
 import { quote } from './text.ts';
-
-/** Larger than any configuration written by hand or by a sane program. */
-export const maxConfigSize = 4 * 1024 ** 2;
+import { inSlices } from '../slices.ts';
+import type { Steps } from '../steps.ts';
 
 /** A configuration that can be served with. */
 export interface LoadedConfig {
@@ -23,6 +25,8 @@ export interface LoadedConfig {
   readonly problems: readonly Problem[];
   /** Absolute paths of the configuration file and of every file that it names: what to watch. */
   readonly files: readonly string[];
+  /** Absolute paths with `*` in the last part: files there may come to be included. */
+  readonly patterns: readonly string[];
   /** Gives what is found later its line and column in the file. */
   readonly place: (finding: Finding) => Problem;
 }
@@ -34,6 +38,21 @@ export interface RefusedConfig {
   readonly problems: readonly Problem[];
   /** As far as they could be made out. */
   readonly files: readonly string[];
+  readonly patterns: readonly string[];
+}
+
+/** Checks besides those that serving depends on; at once, or step by step where there may be many hosts. */
+export type FurtherChecks = (
+  config: Config,
+  material: Material,
+  references: readonly FileReference[],
+  memory: CheckMemory,
+) => readonly Finding[] | Steps<readonly Finding[]>;
+
+/** What one load leaves for the next of the same file, so that what is unchanged is not read and checked again. */
+export class LoadMemory {
+  readonly files = new FileMemory();
+  readonly checks = new CheckMemory();
 }
 
 /**
@@ -45,39 +64,46 @@ export interface RefusedConfig {
  */
 export async function loadConfig(
   file: string,
-  furtherChecks: (config: Config, material: Material) => readonly Finding[] = () => [],
+  furtherChecks: FurtherChecks = () => [],
+  memory: LoadMemory = new LoadMemory(),
 ): Promise<LoadedConfig | RefusedConfig> {
   const absolute = resolve(file);
+  memory.files.begin();
+  memory.checks.begin();
   const read = await readBounded(absolute, maxConfigSize);
   const text = 'fault' in read ? null : decode(read.bytes);
   if (text === null) {
     const message = 'fault' in read ? `${quote(file)} ${read.fault}` : `${quote(file)} is not UTF-8 text`;
-    return { problems: [{ file, line: 1, column: 1, ...error('', message) }], files: [absolute] };
+    return {
+      problems: [{ file, line: 1, column: 1, ...error('', message) }],
+      files: [absolute],
+      patterns: [],
+    };
   }
-  const { data, problems, place } = readDocument(file, text);
-  if (problems.length > 0) return { problems, files: [absolute] };
+  const main = readDocument(file, text);
+  if (main.problems.length > 0) return { problems: main.problems, files: [absolute], patterns: [] };
+  const whole = await include(file, main, memory.files);
+  const { data, place, patterns } = whole;
+  const included = [absolute, ...whole.files];
+  if (whole.problems.length > 0) return { problems: sortProblems(whole.problems), files: included, patterns };
   const misfits = checkShape(data);
   const repaired = repair(data, misfits);
-  if (repaired === null) return { problems: sortProblems(misfits.map(place)), files: [absolute] };
+  if (repaired === null)
+    return { problems: sortProblems([...misfits, ...whole.findings].map(place)), files: included, patterns };
   const { config } = repaired;
   const references = fileReferences(config).filter(({ path }) => repaired.isWritten(path));
-  const { material, findings, files } = await readMaterial(file, references);
+  const { material, findings, files } = await readMaterial(file, references, memory.files);
+  const more = furtherChecks(config, material, references, memory.checks);
   const checked = [
-    ...checkRules(config),
+    ...(await inSlices(ruleSteps(config, memory.checks))),
     ...findings,
-    ...checkFit(config, material),
-    ...furtherChecks(config, material),
+    ...(await inSlices(fitSteps(config, material, references, memory.checks))),
+    ...('next' in more ? await inSlices(more) : more),
   ];
-  const found = sortProblems([...repaired.misfits, ...repaired.sure(checked)].map(place));
-  const watched = [absolute, ...files];
-  if (hasErrors(found)) return { problems: found, files: watched };
-  return { config, material, problems: found, files: watched, place };
-}
-
-function decode(bytes: Uint8Array): string | null {
-  try {
-    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
-  } catch {
-    return null;
-  }
+  memory.files.end();
+  memory.checks.end();
+  const found = sortProblems([...repaired.misfits, ...whole.findings, ...repaired.sure(checked)].map(place));
+  const watched = [...included, ...files];
+  if (hasErrors(found)) return { problems: found, files: watched, patterns };
+  return { config, material, problems: found, files: watched, patterns, place };
 }

@@ -19,11 +19,13 @@ export class Places {
 
   /** Is it one of them, or a part of one? */
   cover(path: string): boolean {
+    if (this.#own.size === 0) return false;
     return upTo(path).some((place) => this.#own.has(place));
   }
 
   /** Is it one of them, a part of one, or is one a part of it? `path` may hold `*` for every item of a list. */
   touch(path: string): boolean {
+    if (this.#own.size === 0) return false;
     return this.#above.has(path) || this.cover(path);
   }
 }

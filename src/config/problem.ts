@@ -64,7 +64,13 @@ export function given(finding: Finding, ...dependsOn: readonly string[]): Findin
 
 /** A JSON pointer (RFC 6901 §3) of these keys and indices. */
 export function pointer(...parts: readonly (string | number)[]): string {
-  return parts.map((part) => `/${String(part).replaceAll('~', '~0').replaceAll('/', '~1')}`).join('');
+  let text = '';
+  for (const part of parts) text += `/${typeof part === 'number' ? part : escapeKey(part)}`;
+  return text;
+}
+
+function escapeKey(key: string): string {
+  return /[~/]/.test(key) ? key.replaceAll('~', '~0').replaceAll('/', '~1') : key;
 }
 
 /** The keys of a JSON pointer. */

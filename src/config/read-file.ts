@@ -1,8 +1,16 @@
 import { constants } from 'node:fs';
 import { open } from 'node:fs/promises';
+import { type FilePrint, printOf } from './file-print.ts';
 
-export type FileContents =
-  { readonly bytes: Buffer; /** Permission bits. */ readonly mode: number } | { readonly fault: string };
+export type FileContents = ReadFile | { readonly fault: string };
+
+export interface ReadFile {
+  readonly bytes: Buffer;
+  /** Permission bits. */
+  readonly mode: number;
+  /** As it was before the first byte was read. */
+  readonly print: FilePrint;
+}
 
 /**
  * Reads a whole regular file of at most `limit` bytes. Never rejects; the fault is worded to follow the file's name.
@@ -16,9 +24,10 @@ export async function readBounded(path: string, limit: number): Promise<FileCont
     const stat = await file.stat();
     if (stat.isDirectory()) return { fault: 'is a folder: name a file in it' };
     if (!stat.isFile()) return { fault: 'is no regular file' };
-    if (stat.size > limit) return { fault: tooLarge(limit) };
+    const { size } = stat;
+    if (size > limit) return { fault: tooLarge(limit) };
     // One byte more than it had: it may be growing.
-    const buffer = Buffer.allocUnsafe(stat.size + 1);
+    const buffer = Buffer.allocUnsafe(size + 1);
     let length = 0;
     for (;;) {
       const { bytesRead } = await file.read(buffer, length, buffer.length - length);
@@ -27,7 +36,7 @@ export async function readBounded(path: string, limit: number): Promise<FileCont
       if (length === buffer.length) return { fault: 'is being written: it grew while it was read' };
     }
     if (length === 0) return { fault: 'is empty' };
-    return { bytes: buffer.subarray(0, length), mode: stat.mode & 0o777 };
+    return { bytes: buffer.subarray(0, length), mode: stat.mode & 0o777, print: printOf(stat) };
   } catch (error) {
     return { fault: systemFault(error) };
   }

@@ -114,12 +114,13 @@ class Repairer {
   }
 
   /** The finding with the keys in its path as they were written. */
-  readonly asWritten = ({ path, message, severity, atKey = false }: Finding): Finding => {
+  readonly asWritten = ({ path, message, severity, atKey = false, dependsOn }: Finding): Finding => {
     let written = path;
     for (const { from, to } of this.#renamed.toReversed()) {
       if (written === to || written.startsWith(`${to}/`)) written = from + written.slice(to.length);
     }
-    return { path: written, message, severity, atKey };
+    const own = { path: written, message, severity, atKey };
+    return dependsOn === undefined ? own : { ...own, dependsOn };
   };
 
   #find(place: string): { parent: Container | null; path: string; key: string } {

@@ -23,6 +23,12 @@ export { Duration, Size } from './schema/value.ts';
 const ConfigSchema = Type.Object(
   {
     listeners: Listeners,
+    include: Type.Optional(
+      Type.Array(Type.String({ minLength: 1 }), {
+        description:
+          'Files with more `hosts` and `upstreams`, relative to this one: paths, of which the last part may hold *. The paths in them are relative to this file too.',
+      }),
+    ),
     tls: Type.Optional(Tls),
     hosts: Type.Array(Host, { minItems: 1 }),
     upstreams: record(

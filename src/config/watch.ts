@@ -1,10 +1,14 @@
-import { type FSWatcher, watch } from 'node:fs';
+import { type FSWatcher, lstat, type Stats, stat as statFile, watch } from 'node:fs';
 import { realpath, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { clockTickMs, type FilePrint, printOf } from './file-print.ts';
+import { namesLike } from './include.ts';
 
 export interface WatchOptions {
   /** When what `files` now names was last read: milliseconds since 1970. Without: when the watch began. */
   readonly readAt?: () => number;
+  /** Absolute paths with `*` in the last part: the names that fit are watched too, but not what is in those files. */
+  readonly patterns?: () => readonly string[];
   /** How long nothing must happen until a burst counts as over. Milliseconds. */
   readonly quietMs?: number;
   /** How long a burst that does not end is waited for. */
@@ -21,9 +25,6 @@ export interface WatchOptions {
     onEvent: () => void,
   ) => FSWatcher;
 }
-
-/** The clock that files are stamped by moves in ticks of up to 10 ms, so a stamp may lie that far back. */
-const clockTickMs = 10;
 
 /**
  * Calls back when one of the files (absolute paths) has changed: was written, replaced, removed or came back, or when
@@ -49,7 +50,7 @@ class FileWatch {
   readonly #options: Required<WatchOptions>;
   readonly #watchers = new Map<string, { readonly watcher: FSWatcher; readonly identity: string }>();
   readonly #poll: NodeJS.Timeout;
-  #seen: ReadonlyMap<string, FileState> = new Map();
+  #seen: ReadonlyMap<string, FilePrint> = new Map();
   #quiet: NodeJS.Timeout | null = null;
   /** When the burst began that is being waited out. */
   #burst: number | null = null;
@@ -64,6 +65,7 @@ class FileWatch {
     this.#onChange = onChange;
     this.#options = {
       readAt: () => began,
+      patterns: () => [],
       quietMs: 100,
       longestMs: 1000,
       pollMs: 2000,
@@ -112,7 +114,7 @@ class FileWatch {
   async #look(settled: boolean): Promise<void> {
     if (this.#closed) return;
     this.#isLooking = true;
-    const state = await survey(this.#files());
+    const state = await survey(this.#files(), this.#options.patterns());
     this.#isLooking = false;
     // Closed while it looked.
     if (this.#isClosed()) return;
@@ -132,7 +134,7 @@ class FileWatch {
     return this.#closed;
   }
 
-  #hasChanged(files: ReadonlyMap<string, FileState>): boolean {
+  #hasChanged(files: ReadonlyMap<string, FilePrint>): boolean {
     const readAt = this.#options.readAt();
     for (const [path, { print, changedAt }] of files) {
       const before = this.#seen.get(path);
@@ -169,41 +171,64 @@ class FileWatch {
   }
 }
 
-interface FileState {
-  /** Differs where the contents, the mode or the file behind the name may. */
-  readonly print: string;
-  /** Milliseconds since 1970; 0 where it is not there. */
-  readonly changedAt: number;
-}
-
 interface Survey {
-  readonly files: ReadonlyMap<string, FileState>;
+  readonly files: ReadonlyMap<string, FilePrint>;
   /** The folders in which the files' names and the files themselves are, each with what tells it from a later one. */
   readonly folders: ReadonlyMap<string, string>;
 }
 
-async function survey(paths: readonly string[]): Promise<Survey> {
-  const files = new Map<string, FileState>();
+/** Looked at at once. */
+const maxLooks = 64;
+
+async function survey(paths: readonly string[], patterns: readonly string[]): Promise<Survey> {
+  const files = new Map<string, FilePrint>();
   const folders = new Map<string, string>();
-  for (const path of paths) {
-    files.set(path, await fileState(path));
-    const real = await realpath(path).catch(() => path);
-    for (const folder of [dirname(path), dirname(real)]) {
-      if (folders.has(folder)) continue;
-      const identity = await folderIdentity(folder);
-      if (identity !== null) folders.set(folder, identity);
+  const identify = async (folder: string): Promise<void> => {
+    if (folders.has(folder)) return;
+    const identity = await folderIdentity(folder);
+    if (identity !== null) folders.set(folder, identity);
+  };
+  // The files of one folder, of which there may be thousands, lead to one real folder but for symbolic links.
+  const realFolders = new Map<string, string>();
+  for (const folder of new Set([...paths, ...patterns].map((path) => dirname(path)))) {
+    const real = await realpath(folder).catch(() => folder);
+    realFolders.set(folder, real);
+    await identify(folder);
+    await identify(real);
+  }
+  let next = 0;
+  const look = async (): Promise<void> => {
+    while (next < paths.length) {
+      const path = paths[next++]!;
+      const own = await lookAt(lstat, path);
+      const isLink = typeof own !== 'string' && own.isSymbolicLink();
+      files.set(path, filePrint(isLink ? await lookAt(statFile, path) : own));
+      if (isLink) await identify(dirname(await realpath(path).catch(() => path)));
     }
+  };
+  await Promise.all(Array.from({ length: maxLooks }, look));
+  for (const pattern of patterns) {
+    const folder = await lookAt(statFile, dirname(pattern));
+    const names = await namesLike(pattern);
+    // A name holds no slash.
+    files.set(pattern, { ...filePrint(folder), print: names === null ? 'none' : names.join('/') });
   }
   return { files, folders };
 }
 
-async function fileState(path: string): Promise<FileState> {
-  try {
-    const { dev, ino, size, mode, mtimeNs, ctimeNs, ctimeMs } = await stat(path, { bigint: true });
-    return { print: [dev, ino, size, mode, mtimeNs, ctimeNs].join(' '), changedAt: Number(ctimeMs) };
-  } catch (error) {
-    return { print: (error as NodeJS.ErrnoException).code ?? 'unknown', changedAt: 0 };
-  }
+type Look = (path: string, done: (fault: NodeJS.ErrnoException | null, stats: Stats) => void) => void;
+
+/** What the system says of a path, or the code of why it does not. */
+function lookAt(look: Look, path: string): Promise<Stats | string> {
+  return new Promise((resolve) => {
+    // A path with a NUL is no file name: Node throws.
+    if (path.includes('\0')) resolve('EINVAL');
+    else look(path, (fault, stats) => resolve(fault === null ? stats : (fault.code ?? 'unknown')));
+  });
+}
+
+function filePrint(stats: Stats | string): FilePrint {
+  return typeof stats === 'string' ? { print: stats, changedAt: 0 } : printOf(stats);
 }
 
 async function folderIdentity(path: string): Promise<string | null> {
