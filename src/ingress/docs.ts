@@ -1,5 +1,6 @@
 import { type Annotation, annotationKey, nginxPrefix, type State } from './annotations/annotation.ts';
 import type { Family } from './annotations/family.ts';
+import type { SettingGroup } from './settings/registry.ts';
 
 /** What a table of the documentation says of an annotation, or of a key of the ConfigMap: both are declared alike. */
 export type Documented = Pick<Annotation, 'name' | 'default' | 'restricts' | 'state' | 'doc'> & {
@@ -21,32 +22,26 @@ export function stateInWords(state: State): string {
 }
 
 /** The text of docs/annotations.md, which `npm run docs` writes. Pure: it says what the declarations say. */
-export function annotationsMarkdown(families: readonly Family[], settings: readonly Documented[]): string {
+export function annotationsMarkdown(families: readonly Family[], groups: readonly SettingGroup[]): string {
   const all = families.flatMap(({ annotations }) => annotations);
-  const sections = families.map(({ title, annotations }) =>
-    [
-      `## ${title}`,
-      '',
-      ...table(
-        'Annotation',
-        annotations.map((one) => ({ ...one, label: label(one) })),
-      ),
-      '',
-    ].join('\n'),
-  );
-  const keys =
-    settings.length === 0
-      ? 'No key of the ConfigMap has an effect yet.\n'
-      : `${table(
-          'Key',
-          settings.map((one) => ({ ...one, label: `\`${one.name}\`` })),
-        ).join('\n')}\n`;
+  const keys = groups.flatMap(({ settings }) => settings);
+  const sections = [
+    ...families.map(({ title, annotations }) => section(title, 'Annotation', annotations, label)),
+    `## The ConfigMap
+
+Its keys say what holds for every Ingress. Of ${keys.length}: ${summary(keys)}. One marked 🔒 that is refused, or whose value
+cannot be understood, serves nothing.
+`,
+    ...groups.map(({ title, settings }) =>
+      section(`Keys: ${title}`, 'Key', settings, ({ name }) => `\`${name}\``),
+    ),
+  ];
   return `# Annotations
 
 Written by \`npm run docs\` from the declarations in [src/ingress](../src/ingress); do not edit it by hand.
 
-What \`mtls-ingress serve --manifests\` makes of every annotation of ingress-nginx, and of our own. Names without a prefix
-are \`${nginxPrefix}…\`. Of ${all.length}: ${summary(all)}.
+What \`mtls-ingress serve --manifests\` makes of every annotation of ingress-nginx, of our own, and of the
+[ConfigMap](#the-configmap). Names without a prefix are \`${nginxPrefix}…\`. Of ${all.length}: ${summary(all)}.
 
 - **same**: real nginx, set up as ingress-nginx sets it up, does the same.
 - **different**: it has its effect, but for what is said.
@@ -57,12 +52,7 @@ are \`${nginxPrefix}…\`. Of ${all.length}: ${summary(all)}.
 
 \`mtls-ingress migrate DIR\` tells which of them your manifests have.
 
-${sections.join('\n')}
-## Keys of the ConfigMap
-
-The ConfigMap says what holds for every Ingress.${settings.length === 0 ? '' : ' One marked 🔒 that is refused, or that cannot be understood, serves nothing.'}
-
-${keys}`;
+${sections.join('\n')}`;
 }
 
 /** `120 same, 14 different, …`. */
@@ -78,6 +68,19 @@ function label(one: Annotation): string {
   const name = one.prefix === nginxPrefix ? one.name : annotationKey(one);
   const aliases = one.aliases.map((alias) => `\`${alias}\``).join(', ');
   return `\`${name}\`${aliases === '' ? '' : `, once ${aliases}`}`;
+}
+
+function section<One extends Documented>(
+  title: string,
+  head: string,
+  all: readonly One[],
+  labelOf: (one: One) => string,
+): string {
+  const rows = table(
+    head,
+    all.map((one) => ({ ...one, label: labelOf(one) })),
+  );
+  return [`## ${title}`, '', ...rows, ''].join('\n');
 }
 
 function table(head: string, rows: readonly (Documented & { readonly label: string })[]): string[] {

@@ -6,12 +6,14 @@ import { family } from '../../src/ingress/annotations/family.ts';
 import { families } from '../../src/ingress/annotations/registry.ts';
 import { flag, oneOf } from '../../src/ingress/annotations/value-types.ts';
 import { annotationsMarkdown } from '../../src/ingress/docs.ts';
+import { settingGroups } from '../../src/ingress/settings/registry.ts';
+import { setting } from '../../src/ingress/settings/setting.ts';
 
 const root = join(import.meta.dirname, '..', '..');
 
 void t.test('the documentation says what the declarations say', async (t) => {
   const committed = readFileSync(join(root, 'docs', 'annotations.md'), 'utf8');
-  t.equal(committed, annotationsMarkdown(families, []), '`npm run docs` writes it');
+  t.equal(committed, annotationsMarkdown(families, settingGroups), '`npm run docs` writes it');
 });
 
 void t.test('README leads there', async (t) => {
@@ -29,7 +31,8 @@ void t.test('a row has name, type, default, state and what it does', async (t) =
       annotation('d', flag, 'Does d.', { prefix: ownPrefix, state: { is: 'ours' } }),
     ],
   });
-  const rows = annotationsMarkdown([one], [])
+  const keys = { title: 'E', settings: [setting('e-f', flag, 'Does e.', { default: 'false' })] };
+  const rows = annotationsMarkdown([one], [keys])
     .split('\n')
     .filter((line) => line.startsWith('| `'));
   t.same(rows, [
@@ -37,6 +40,7 @@ void t.test('a row has name, type, default, state and what it does', async (t) =
     '| `b` | true \\| false |  | different: never on Sundays. | Does b. |',
     '| `c` 🔒 | true \\| false |  | refused: RE2 cannot. | Does c. |',
     '| `mtls-ingress.io/d` | true \\| false |  | ours alone | Does d. |',
+    '| `e-f` | true \\| false | `false` | same | Does e. |',
   ]);
   t.match(annotationsMarkdown([one], []), 'Of 4: 1 same, 1 different, 1 refused, 1 ours alone.');
 });

@@ -27,7 +27,7 @@ function asText(report: MigrationReport): string {
   for (const object of report.objects) {
     lines.push(printable(`${object.outcome.padEnd(9)} ${titleOf(object)}`));
     if (object.note !== null) lines.push(`          ${object.note}`);
-    for (const { key, value, outcome, note, problems } of object.annotations) {
+    for (const { key, value, outcome, note, problems } of object.items) {
       lines.push(printable(`  ${outcome.padEnd(9)} ${key}: ${quote(value)}`));
       if (note !== null) lines.push(printable(`            ${note}`));
       lines.push(...problems.map((problem) => `            ${problemLine(problem)}`));
@@ -52,9 +52,9 @@ function asMarkdown(report: MigrationReport): string {
       '',
       `**${object.outcome}**${object.note === null ? '' : `: ${object.note}`}`,
     );
-    if (object.annotations.length > 0) {
-      lines.push('', '| Annotation | Value | Outcome | |', '| --- | --- | --- | --- |');
-      for (const { key, value, outcome, note, problems } of object.annotations) {
+    if (object.items.length > 0) {
+      lines.push('', '| Name | Value | Outcome | |', '| --- | --- | --- | --- |');
+      for (const { key, value, outcome, note, problems } of object.items) {
         const more = [...(note === null ? [] : [note]), ...problems.map(problemLine)]
           .map(markdown)
           .join('<br>');
@@ -131,13 +131,13 @@ function capitalised(text: string): string {
 }
 
 function summary({ objects, notices, needsAttention }: MigrationReport): string {
-  const annotations = objects.flatMap((object) => object.annotations);
+  const items = objects.flatMap((object) => object.items);
   const counts = outcomes.map(
-    (outcome) => `${annotations.filter((one) => one.outcome === outcome).length} ${outcome}`,
+    (outcome) => `${items.filter((one) => one.outcome === outcome).length} ${outcome}`,
   );
   const decisions = notices.filter((notice) => notice.needsAttention).length;
   const end = needsAttention ? 'This needs attention.' : 'Nothing needs attention.';
-  return `${objects.length} objects; annotations: ${counts.join(', ')}; to be decided on: ${decisions}. ${end}`;
+  return `${objects.length} objects; annotations and keys: ${counts.join(', ')}; to be decided on: ${decisions}. ${end}`;
 }
 
 /** Text out of a manifest that stays text in Markdown, in a table too. */

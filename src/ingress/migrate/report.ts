@@ -1,14 +1,15 @@
 import type { Severity } from '../../config/problem.ts';
 import { pointer } from '../../config/problem.ts';
-import { type Annotation, annotationKey } from '../annotations/annotation.ts';
+import type { Annotation } from '../annotations/annotation.ts';
 import { annotationsByKey } from '../annotations/registry.ts';
 import { byPrecedence, classAnnotation, isOurs } from '../ingress-class.ts';
 import type { Manifests } from '../manifests.ts';
-import { type Ingress, type KubernetesObject } from '../object.ts';
+import { type Ingress, keyOf, type KubernetesObject } from '../object.ts';
 import { collectObjects } from '../object-set.ts';
 import type { TranslateOptions } from '../options.ts';
 import { formatFault } from '../parse-manifest.ts';
 import type { IngressProblem } from '../problem.ts';
+import { settingsByKey } from '../settings/registry.ts';
 import { translate, type Translation } from '../translate.ts';
 import { dangers, type Notice } from './notices.ts';
 import { surprises } from './surprises.ts';
@@ -27,7 +28,8 @@ export interface ReportedProblem {
   readonly message: string;
 }
 
-export interface ReportedAnnotation {
+/** An annotation, or a key of the ConfigMap. */
+export interface ReportedItem {
   readonly key: string;
   readonly value: string;
   readonly outcome: Outcome;
@@ -41,11 +43,12 @@ export interface ReportedObject {
   readonly namespace: string;
   readonly name: string;
   readonly place: string;
-  /** The worst of its annotations and problems. */
+  /** The worst of its items and problems. */
   readonly outcome: Outcome;
   readonly note: string | null;
-  readonly annotations: readonly ReportedAnnotation[];
-  /** Those of no annotation. */
+  /** Its annotations; of the ConfigMap, its keys. */
+  readonly items: readonly ReportedItem[];
+  /** Those of no item. */
   readonly problems: readonly ReportedProblem[];
 }
 
@@ -82,7 +85,7 @@ export function reportMigration(
   const reported = objects.map((object) =>
     object.kind === 'Ingress' && !ours.has(object)
       ? ofAnotherClass(object)
-      : reportObject(object, problems.get(object) ?? []),
+      : reportObject(object, problems.get(object) ?? [], options),
   );
   const ingresses = [...ours] as Ingress[];
   const notices = [...dangers(ingresses, set, options), ...surprises(ingresses)];
@@ -109,46 +112,72 @@ function ofOthers(objects: readonly KubernetesObject[]): IngressProblem[] {
 
 function ofAnotherClass(object: Ingress): ReportedObject {
   const note = 'of another class, so not served, as before';
-  return { ...head(object), outcome: 'same', note, annotations: [], problems: [] };
+  return { ...head(object), outcome: 'same', note, items: [], problems: [] };
 }
 
 function head(object: KubernetesObject): Pick<ReportedObject, 'kind' | 'namespace' | 'name' | 'place'> {
   return { kind: object.kind, namespace: object.namespace, name: object.name, place: object.origin.at('') };
 }
 
-function reportObject(object: KubernetesObject, problems: readonly IngressProblem[]): ReportedObject {
+/** Something of an object that is declared, or ought to be. */
+interface Item {
+  readonly key: string;
+  readonly value: string;
+  readonly path: string;
+  readonly declared: Declared | undefined;
+}
+
+/** An annotation, or a key of the ConfigMap. */
+type Declared = Pick<Annotation, 'state' | 'default' | 'restricts'>;
+
+function itemsOf(object: KubernetesObject, { configMap }: TranslateOptions): Item[] {
+  if (object.kind === 'Ingress') {
+    return Array.from(object.annotations, ([key, value]) => {
+      return {
+        key,
+        value,
+        path: pointer('metadata', 'annotations', key),
+        declared: annotationsByKey.get(key),
+      };
+    });
+  }
+  if (object.kind !== 'ConfigMap' || keyOf(object) !== configMap) return [];
+  return Array.from(object.data, ([key, value]) => {
+    return { key, value, path: pointer('data', key), declared: settingsByKey.get(key) };
+  });
+}
+
+function reportObject(
+  object: KubernetesObject,
+  problems: readonly IngressProblem[],
+  options: TranslateOptions,
+): ReportedObject {
   const rest = new Set(problems);
-  const annotations: ReportedAnnotation[] = [];
-  for (const [key, value] of object.kind === 'Ingress' ? object.annotations : []) {
-    const path = pointer('metadata', 'annotations', key);
+  const items: ReportedItem[] = [];
+  for (const { key, value, path, declared } of itemsOf(object, options)) {
     const found = problems.filter((problem) => problem.path === path);
     for (const problem of found) rest.delete(problem);
-    const annotation = annotationsByKey.get(key);
-    if (annotation === undefined && found.length === 0 && key !== classAnnotation) continue;
-    annotations.push({
-      key,
-      value,
-      ...judge(annotation, value, found),
-      problems: found.map(toldProblem),
-    });
+    if (declared === undefined && found.length === 0 && key !== classAnnotation) continue;
+    items.push({ key, value, ...judge(key, declared, value, found), problems: found.map(toldProblem) });
   }
   const left = [...rest];
   const outcome = worst([
-    ...annotations.map((one) => one.outcome),
+    ...items.map((one) => one.outcome),
     ...left.map(({ severity }) => (severity === 'error' ? 'refused' : 'different') as Outcome),
   ]);
-  return { ...head(object), outcome, note: null, annotations, problems: left.map(toldProblem) };
+  return { ...head(object), outcome, note: null, items, problems: left.map(toldProblem) };
 }
 
 function judge(
-  annotation: Annotation | undefined,
+  key: string,
+  annotation: Declared | undefined,
   value: string,
   problems: readonly IngressProblem[],
-): Pick<ReportedAnnotation, 'outcome' | 'note'> {
+): Pick<ReportedItem, 'outcome' | 'note'> {
   if (annotation?.state.is === 'refused') {
     if (value.trim() === annotation.default) return { outcome: 'same', note: null };
     // Why, the problem tells.
-    return { outcome: 'refused', note: advice(annotation) };
+    return { outcome: 'refused', note: advice(key, annotation) };
   }
   if (problems.some(({ severity }) => severity === 'error')) return { outcome: 'refused', note: null };
   if (annotation?.state.is === 'different') {
@@ -157,9 +186,9 @@ function judge(
   return { outcome: problems.length > 0 ? 'different' : 'same', note: null };
 }
 
-function advice(annotation: Annotation): string {
-  return annotation.restricts
-    ? `What to do: put another check in its place, then remove ${annotationKey(annotation)}; until then its paths answer 503.`
+function advice(key: string, { restricts }: Declared): string {
+  return restricts
+    ? `What to do: put another check in its place, then remove ${key}; until then nothing is served that it holds for.`
     : 'What to do: remove it, if what it did can be done without.';
 }
 
