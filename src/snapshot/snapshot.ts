@@ -12,7 +12,6 @@ import type { HostTable } from './host-table.ts';
 import type { PathPattern } from './path-pattern.ts';
 import type { ResponseEdits } from './response-edits.ts';
 import type { RetryRules } from './retry.ts';
-import type { RetryRules } from './retry.ts';
 import type { RouteTable } from './route-table.ts';
 import type { TargetTemplate } from './target-template.ts';
 
@@ -177,7 +176,6 @@ export interface Route {
   /** Where some of them go instead. */
   readonly canaries: readonly Canary[];
   readonly affinity: Affinity | null;
-  readonly retry: RetryRules;
   readonly retry: RetryRules;
   /** The path that the upstream gets, and where it has a `?`, arguments before the request's own; null: as it came. */
   readonly rewrite: TargetTemplate | null;

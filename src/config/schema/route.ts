@@ -8,7 +8,6 @@ import { IdentityHeaders } from './identity-headers.ts';
 import { Cors } from './cors.ts';
 import { PolicyRef } from './policy.ts';
 import { Retry } from './retry.ts';
-import { Retry } from './retry.ts';
 import { RequestEdits, ResponseEdits } from './response.ts';
 import { Duration, RoutePath, Size, strict } from './value.ts';
 
@@ -121,7 +120,6 @@ export const Route = Type.Object(
       }),
     ),
     affinity: Type.Optional(Affinity),
-    retry: Type.Optional(Retry),
     retry: Type.Optional(Retry),
     timeouts: Type.Optional(RouteTimeouts),
     bodyLimit: Type.Optional(Size),

@@ -20,7 +20,6 @@ export function forward(lane: Lane, exchange: Exchange, decision: Forward): void
       upstream: destination.upstream,
       preference: destination.preference,
       retry: route.retry,
-      retry: route.retry,
       method: exchange.request.method ?? '',
       target,
       headers: outboundHeaders(exchange, decision),

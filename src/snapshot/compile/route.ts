@@ -19,7 +19,6 @@ import { compileTargetOf } from './target.ts';
 import { compileErrorPages } from './error-pages.ts';
 import { compileHostPolicy } from './policy.ts';
 import { compileRetry } from './retry.ts';
-import { compileRetry } from './retry.ts';
 
 /** A route of a host. */
 export function compileRoute(
@@ -64,7 +63,6 @@ export function compileRoute(
     upstream: config.upstream ?? '',
     canaries: compileCanaries(context, config.canary, upstreams, `${path}/canary`),
     affinity: compileAffinity(config),
-    retry: compileRetry(config.retry),
     retry: compileRetry(config.retry),
     identityHeaders: compileIdentityHeaders(
       context,
