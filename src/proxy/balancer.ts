@@ -30,6 +30,68 @@ export interface Candidate {
   readonly active: number;
 }
 
+/** How long an endpoint took to answer lately: a moving average, and when it was last touched, in milliseconds. */
+export interface Latency {
+  readonly ms: number;
+  readonly at: number;
+}
+
+/** How soon an average forgets, in milliseconds: after this, 1/e of it is left (`DECAY_TIME` of ingress-nginx's ewma.lua). */
+const decayMs = 10_000;
+
+/** The average after another response. Between responses it falls to 0, so an endpoint that was slow is tried again. */
+export function observed(before: Latency | null, ms: number, now: number): Latency {
+  if (before === null) return { ms, at: now };
+  const kept = Math.exp(-Math.max(now - before.at, 0) / decayMs);
+  return { ms: before.ms * kept + ms * (1 - kept), at: now };
+}
+
+/** What an endpoint starts with that joins others: their average, so that it is not overrun before it has answered once. */
+export function startingLatency(others: readonly (Latency | null)[], now: number): Latency | null {
+  const scores = others.flatMap((one) => (one === null ? [] : [latencyScore(one, now)]));
+  if (scores.length === 0) return null;
+  return { ms: scores.reduce((sum, one) => sum + one, 0) / scores.length, at: now };
+}
+
+/** Less is better; 0 for one that nothing is known of. */
+export function latencyScore(latency: Latency | null, now: number): number {
+  return latency === null ? 0 : observed(latency, 0, now).ms;
+}
+
+/**
+ * Of two endpoints at random the one that answered faster lately ("the power of two choices"), as ingress-nginx's ewma;
+ * -1 where there is none. Endpoints are skipped by the rules of `choose`.
+ *
+ * @param draws two numbers from 0 up to, not including, 1
+ */
+export function chooseFaster<C extends Candidate & { readonly latency: Latency | null }>(
+  candidates: readonly C[],
+  [first, second]: readonly [number, number],
+  tried: ReadonlySet<C>,
+  now: number,
+): number {
+  const left = takeable(candidates, tried, now);
+  if (left.length < 2) return left[0] ?? -1;
+  const one = Math.floor(first * left.length);
+  const other = (one + 1 + Math.floor(second * (left.length - 1))) % left.length;
+  const [a, b] = [left[one]!, left[other]!];
+  return latencyScore(candidates[a]!.latency, now) <= latencyScore(candidates[b]!.latency, now) ? a : b;
+}
+
+/** The indices of all endpoints that may be taken now, by the rules of `choose`. */
+function takeable<C extends Candidate>(
+  candidates: readonly C[],
+  tried: ReadonlySet<C>,
+  now: number,
+): number[] {
+  const heedEjections = candidates.some(({ condition }) => isAvailable(condition, now));
+  return candidates.flatMap((candidate, index) => {
+    const { condition } = candidate;
+    const may = !tried.has(candidate) && (heedEjections ? isAvailable(condition, now) : condition.healthy);
+    return may ? [index] : [];
+  });
+}
+
 /** Healthy and not ejected. */
 export function isAvailable(condition: Condition, now: number): boolean {
   return condition.healthy && now >= condition.ejectedUntil;
@@ -48,7 +110,7 @@ export function isAvailable(condition: Condition, now: number): boolean {
  */
 export function choose<C extends Candidate>(
   candidates: readonly C[],
-  balance: Upstream['balance'],
+  balance: Exclude<Upstream['balance'], 'ewma'>,
   turn: number,
   tried: ReadonlySet<C>,
   now: number,

@@ -9,6 +9,7 @@ import type { Revocation } from '../tls/revocation.ts';
 import type { Cors } from './cors.ts';
 import type { ErrorPages } from './error-pages.ts';
 import type { HostTable } from './host-table.ts';
+import type { KeyTemplate } from './key-template.ts';
 import type { PathPattern } from './path-pattern.ts';
 import type { ResponseEdits } from './response-edits.ts';
 import type { RetryRules } from './retry.ts';
@@ -227,7 +228,9 @@ export interface Endpoint {
 export interface Upstream {
   readonly name: string;
   readonly endpoints: readonly Endpoint[];
-  readonly balance: 'round_robin' | 'least_connections';
+  readonly balance: 'round_robin' | 'least_connections' | 'ewma';
+  /** Requests with a key go to where it leads, whatever `balance` says; null: none has one. */
+  readonly hash: { readonly template: KeyTemplate; readonly subset: number } | null;
   readonly tls: UpstreamTls | null;
   readonly health: Health | null;
   /** Consecutive failures until an endpoint is left out, for how long at first, and at most. */

@@ -7,6 +7,7 @@ export function testUpstream(name: string, changes: Partial<Upstream> = {}): Ups
     name,
     endpoints: [],
     balance: 'round_robin',
+    hash: null,
     tls: null,
     health: null,
     ejection: { failures: 3, durationMs: 1, maxDurationMs: 1 },

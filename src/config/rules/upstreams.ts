@@ -1,4 +1,5 @@
 import { normaliseHostName } from '../../snapshot/host-name.ts';
+import { compileKeyTemplate } from '../../snapshot/key-template.ts';
 import { normalisePath } from '../../snapshot/path.ts';
 import { error, type Finding, given, pointer, warning } from '../problem.ts';
 import type { Config, UpstreamConfig } from '../schema.ts';
@@ -23,6 +24,7 @@ function upstreamFindings(upstream: UpstreamConfig, path: string, isUsed: boolea
   return [
     ...(isUsed ? [] : [unused]),
     ...endpointFindings(upstream, path),
+    ...balanceFindings(upstream, `${path}/balance`),
     ...tlsFindings(upstream, `${path}/tls`),
     ...healthFindings(upstream, `${path}/health`),
   ];
@@ -46,6 +48,12 @@ function endpointFindings({ endpoints }: UpstreamConfig, path: string): Finding[
     seen.set(`${address} ${port}`, place);
     return [];
   });
+}
+
+function balanceFindings({ balance }: UpstreamConfig, path: string): Finding[] {
+  if (typeof balance !== 'object') return [];
+  const template = compileKeyTemplate(balance.hash);
+  return 'problem' in template ? [error(`${path}/hash`, template.problem)] : [];
 }
 
 function tlsFindings({ tls }: UpstreamConfig, path: string): Finding[] {

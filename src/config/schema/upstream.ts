@@ -28,6 +28,26 @@ const Health = Type.Object(
   strict,
 );
 
+const HashBalance = Type.Object(
+  {
+    hash: Type.String({
+      minLength: 1,
+      maxLength: 1024,
+      description:
+        'The key: text with {path}, {query}, {uri}, {host}, {address}, {header:NAME}, {cookie:NAME}, {arg:NAME}, and of a verified client certificate {cn}, {subject}, {fingerprint}, {spki}. Without any of it requests take turns.',
+      examples: ['{uri}'],
+    }),
+    subset: Type.Optional(
+      Type.Integer({
+        minimum: 1,
+        maximum: 1000,
+        description: 'A key leads to so many endpoints, to one of them at random. Default 1.',
+      }),
+    ),
+  },
+  strict,
+);
+
 /** A named group of endpoints. */
 export const Upstream = Type.Object(
   {
@@ -39,7 +59,15 @@ export const Upstream = Type.Object(
       }),
       { description: 'Endpoints as address:port. None: every request is answered 503.' },
     ),
-    balance: Type.Optional(Type.Union([Type.Literal('round_robin'), Type.Literal('least_connections')])),
+    balance: Type.Optional(
+      Type.Union(
+        [Type.Literal('round_robin'), Type.Literal('least_connections'), Type.Literal('ewma'), HashBalance],
+        {
+          description:
+            'Whose turn it is. ewma: of two at random, whoever answered faster lately. hash: the same endpoint for the same key.',
+        },
+      ),
+    ),
     tls: Type.Optional(UpstreamTls),
     health: Type.Optional(Health),
     ejection: Type.Optional(

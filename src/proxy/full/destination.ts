@@ -1,6 +1,8 @@
 import { chooseCanary, type CanaryChoice } from '../../snapshot/canary.ts';
+import { verdictFor } from '../../snapshot/connection.ts';
 import type { Forward } from '../../snapshot/decision.ts';
-import type { Upstream } from '../../snapshot/snapshot.ts';
+import { normalisePath } from '../../snapshot/path.ts';
+import type { Route, Upstream } from '../../snapshot/snapshot.ts';
 import {
   affinityNames,
   distinctNames,
@@ -32,15 +34,19 @@ const noHeaders = (): readonly string[] => nothing;
 
 /**
  * Chooses where a request goes. A client whose cookie says that an upstream of the route has served it stays with that,
- * whatever canaries ask for; then canaries choose (`chooseCanary`); within the upstream the cookie's endpoint is preferred.
+ * whatever canaries ask for; then canaries choose (`chooseCanary`); within the upstream the cookie's endpoint is preferred,
+ * and without a cookie the one that the request's key leads to.
  */
 export function chooseDestination(lane: Lane, exchange: Exchange, { host, route }: Forward): Destination {
   const { rawHeaders } = exchange.request;
   const { affinity, canaries } = route;
-  if (affinity === null && canaries.length === 0) {
-    return { upstream: route.upstream, by: 'route', preference: null, responseHeaders: noHeaders };
-  }
   const { snapshot, head } = exchange.judgement;
+  const byKey = (upstream: string): Preference | null =>
+    keyPreference(exchange, route, snapshot.upstreams.get(upstream), lane.now());
+  if (affinity === null && canaries.length === 0) {
+    const { upstream } = route;
+    return { upstream, by: 'route', preference: byKey(upstream), responseHeaders: noHeaders };
+  }
   const find = (name: string): Upstream[] => {
     const upstream = snapshot.upstreams.get(name);
     return upstream === undefined ? [] : [upstream];
@@ -56,7 +62,7 @@ export function chooseDestination(lane: Lane, exchange: Exchange, { host, route 
   const by = kept !== null ? 'affinity' : canaries.length === 0 ? 'route' : (choice?.by ?? 'route');
   const target = keeping.find(({ name }) => name === upstream);
   if (affinity === null || names === null || target === undefined) {
-    return { upstream, by, preference: null, responseHeaders: noHeaders };
+    return { upstream, by, preference: byKey(upstream), responseHeaders: noHeaders };
   }
   const setCookie = (place: Place): readonly string[] => {
     const https = (head?.told?.scheme ?? exchange.downstream.connection.listener) === 'https';
@@ -89,4 +95,27 @@ export function chooseDestination(lane: Lane, exchange: Exchange, { host, route 
       return lasting === null ? nothing : setCookie({ upstream: target, token: lasting });
     },
   };
+}
+
+/** Where the upstream hashes requests, and this one has a key. */
+function keyPreference(
+  exchange: Exchange,
+  route: Route,
+  upstream: Upstream | undefined,
+  now: number,
+): Preference | null {
+  const hash = upstream?.hash ?? null;
+  const { head } = exchange.judgement;
+  if (hash === null || head === null) return null;
+  const { connection } = exchange.downstream;
+  const proven = verdictFor(connection, route.clientAuth, now).status === 'success';
+  const key = hash.template.render({
+    path: normalisePath(head.path)?.path ?? head.path,
+    query: head.query,
+    host: head.host,
+    address: exchange.clientAddress,
+    rawHeaders: exchange.request.rawHeaders,
+    identity: proven ? connection.identity : null,
+  });
+  return key === '' ? null : { key, subset: hash.subset };
 }

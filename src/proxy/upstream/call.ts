@@ -39,6 +39,7 @@ export class Call implements OutboundCall, AttemptListener {
   #connection: Connection | null = null;
   #attempt: Attempt | null = null;
   #cancel: (() => void) | null = null;
+  #chosenAt = 0;
   #sentAt = 0;
   /** Something of a response has been passed on. */
   #told = false;
@@ -114,6 +115,7 @@ export class Call implements OutboundCall, AttemptListener {
     const endpoint = this.#endpoint!;
     const connection = this.#connection!;
     this.#tries!.upstream.succeeded(endpoint);
+    this.#measure(endpoint);
     // By then undici has closed it, if the response or leftover bytes call for that.
     queueMicrotask(() => endpoint.pool.release(connection));
     this.#finish();
@@ -129,6 +131,7 @@ export class Call implements OutboundCall, AttemptListener {
       this.#tries!.upstream.retried(this.#endpoint!, `kept connection: ${how.failure.detail}`);
       return this.#connect(this.#endpoint!);
     }
+    if (how.failure.reason === 'upstream_read_timeout') this.#measure(this.#endpoint!);
     if (how.blame) this.#tries!.upstream.failed(this.#endpoint!);
     this.#next(how.failure, again);
   }
@@ -148,6 +151,11 @@ export class Call implements OutboundCall, AttemptListener {
     this.record.headMs = null;
     this.#try(next, noEndpoint(this.#request.upstream));
     return true;
+  }
+
+  /** A failure that comes fast is no fast answer: it is not measured. */
+  #measure(endpoint: LiveEndpoint): void {
+    this.#tries!.upstream.measured(endpoint, this.#now() - this.#chosenAt);
   }
 
   #standing(how: Pick<AttemptFailure, 'unsent' | 'answered'>): Standing {
@@ -175,6 +183,7 @@ export class Call implements OutboundCall, AttemptListener {
     if (this.#endpoint !== null) this.#tries!.done(this.#endpoint);
     this.#endpoint = endpoint;
     this.record.endpoint = endpoint.name;
+    this.#chosenAt = this.#now();
     const kept = endpoint.pool.take();
     if (kept === null) this.#connect(endpoint);
     else this.#send(kept);

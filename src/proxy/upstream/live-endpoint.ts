@@ -1,5 +1,5 @@
 import type { Endpoint, Upstream } from '../../snapshot/snapshot.ts';
-import { type Candidate, type Condition, initial } from '../balancer.ts';
+import { type Candidate, type Condition, initial, type Latency } from '../balancer.ts';
 import { Pool } from './pool.ts';
 
 /** One endpoint at run time: its connections and how it fares. */
@@ -8,6 +8,8 @@ export class LiveEndpoint implements Candidate {
   readonly pool: Pool;
   condition: Condition = initial;
   active = 0;
+  /** Measured only where the balance asks for it. */
+  latency: Latency | null = null;
 
   constructor(endpoint: Endpoint, upstream: Pick<Upstream, 'tls' | 'keepAlive'>, now: () => number) {
     this.endpoint = endpoint;

@@ -3,12 +3,15 @@ import type { Endpoint, Upstream } from '../../snapshot/snapshot.ts';
 import {
   checked,
   choose,
+  chooseFaster,
   chooseFrom,
   type Condition,
   failed,
   initial,
   isAvailable,
+  observed,
   readmitted,
+  startingLatency,
   succeeded,
   turnAfter,
 } from '../balancer.ts';
@@ -62,6 +65,13 @@ export class LiveUpstream {
       const old = kept.find(({ name }) => name === endpoint.name);
       return old ?? new LiveEndpoint(endpoint, upstream, surroundings.now);
     });
+    if (upstream.balance === 'ewma') {
+      const start = startingLatency(
+        kept.map(({ latency }) => latency),
+        surroundings.now(),
+      );
+      for (const one of this.endpoints) one.latency ??= start;
+    }
     const names = this.endpoints.map(({ name }) => name);
     // Proxies that start together must not all begin with the same endpoint.
     this.#turn =
@@ -86,7 +96,11 @@ export class LiveUpstream {
     const preferred = chooseFrom(this.endpoints, this.#order(preference), tried, now);
     if (preferred !== -1) return this.endpoints[preferred]!;
     const { balance } = this.upstream;
-    const index = choose(this.endpoints, balance, this.#turn, tried, now);
+    const { random } = this.#surroundings;
+    const index =
+      balance === 'ewma'
+        ? chooseFaster(this.endpoints, [random(), random()], tried, now)
+        : choose(this.endpoints, balance, this.#turn, tried, now);
     const picked = this.endpoints[index];
     if (picked === undefined) return null;
     this.#turn = (index + 1) % this.endpoints.length;
@@ -96,9 +110,27 @@ export class LiveUpstream {
   /** The endpoints that a request would rather have, best first. */
   #order(preference: Preference | null): Iterable<number> {
     if (preference === null) return [];
-    const { endpoint, key } = preference;
+    const { endpoint, key, subset = 1 } = preference;
     if (endpoint !== undefined) return [this.endpoints.findIndex(({ name }) => name === endpoint)];
-    return key === undefined ? [] : ringOf(this.upstream).from(key);
+    if (key === undefined) return [];
+    const order = ringOf(this.upstream).from(key);
+    if (subset === 1) return order;
+    const all = [...order];
+    return [...this.#shuffled(all.slice(0, subset)), ...all.slice(subset)];
+  }
+
+  #shuffled(indices: readonly number[]): number[] {
+    const { random } = this.#surroundings;
+    return indices
+      .map((index) => ({ index, draw: random() }))
+      .toSorted((a, b) => a.draw - b.draw)
+      .map(({ index }) => index);
+  }
+
+  /** A response took so long, from choosing the endpoint to its last byte. */
+  measured(one: LiveEndpoint, ms: number): void {
+    if (this.upstream.balance !== 'ewma') return;
+    one.latency = observed(one.latency, ms, this.#surroundings.now());
   }
 
   /** A request was answered in whole. */

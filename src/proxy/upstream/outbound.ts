@@ -26,6 +26,8 @@ export interface Preference {
   readonly endpoint?: string;
   /** Placed on the ring of endpoints: the nearest one that is available. */
   readonly key?: string;
+  /** With a key: one of so many nearest, at random. Default 1. */
+  readonly subset?: number;
 }
 
 export interface OutboundBody {

@@ -1,6 +1,7 @@
 import { defaults } from '../../config/defaults.ts';
 import type { UpstreamConfig } from '../../config/schema.ts';
 import type { Endpoint, Upstream, UpstreamTls } from '../snapshot.ts';
+import { compileKeyTemplate } from '../key-template.ts';
 import { type CompileContext, digest } from './context.ts';
 import { duration } from './duration.ts';
 
@@ -14,7 +15,8 @@ export function compileUpstream(
   const upstream = {
     name,
     endpoints: Object.freeze(config.endpoints.map((text) => endpoint(text))),
-    balance: config.balance ?? defaults.balance,
+    balance: typeof config.balance === 'string' ? config.balance : defaults.balance,
+    hash: compileHash(context, config.balance, `${path}/balance`),
     tls: config.tls === undefined ? null : compileUpstreamTls(context, config.tls, `${path}/tls`),
     health:
       config.health === undefined
@@ -39,6 +41,18 @@ export function compileUpstream(
     }),
   } as const;
   return Object.freeze({ ...upstream, key: digest(JSON.stringify(upstream)) });
+}
+
+function compileHash(
+  context: CompileContext,
+  balance: UpstreamConfig['balance'],
+  path: string,
+): Upstream['hash'] {
+  if (typeof balance !== 'object') return null;
+  const template = compileKeyTemplate(balance.hash);
+  if (!('problem' in template)) return Object.freeze({ template, subset: balance.subset ?? 1 });
+  context.problem(`${path}/hash`, template.problem);
+  return null;
 }
 
 function compileUpstreamTls(

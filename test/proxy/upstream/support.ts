@@ -108,6 +108,7 @@ export function upstreamOf(endpoints: readonly Endpoint[], more: Partial<Upstrea
     name: 'app',
     endpoints,
     balance: 'round_robin',
+    hash: null,
     tls: null,
     health: null,
     ejection: { failures: 3, durationMs: 10_000, maxDurationMs: 60_000 },
