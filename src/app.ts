@@ -214,6 +214,7 @@ export class App {
     this.#https.destroyConnections();
     this.#http.destroyConnections();
     await Promise.all(stopped);
+    await this.#https.close();
     await this.#lane.close();
     await this.#upstreams.destroy();
     await this.#admin.close();

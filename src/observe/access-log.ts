@@ -14,14 +14,19 @@ import type {
   ConnectionRefusedEvent,
   HandshakeEvent,
   Observer,
+  OcspEvent,
   ReloadEvent,
   RequestEvent,
+  StapleEvent,
   UpstreamEvent,
 } from './observer.ts';
 import { shorten } from './shorten.ts';
 
 /** Lines in a second for each reason why connections are refused unread. */
 const refusalLines = 10;
+
+/** Lines in a second about requests let through under a CRL past its nextUpdate. */
+const staleCrlLines = 1;
 
 /** Lines of this level and above are written; `silent`: none. */
 export type LogLevel = Level | 'silent';
@@ -35,6 +40,8 @@ export class AccessLog implements Observer {
   /** False: no lines for requests. Everything else is still written. */
   requests = true;
   readonly #logger: Logger;
+  readonly #softPasses: LineRate;
+  readonly #staleCrls: LineRate;
   readonly #refusals: Readonly<Record<ConnectionRefusal, LineRate>>;
   /** Loggers that carry the fields of a connection already printed; they go with their connection. */
   readonly #connections = new WeakMap<Connection, Logger>();
@@ -46,11 +53,13 @@ export class AccessLog implements Observer {
     now: () => number = Date.now,
     worker: number | null = null,
   ) {
+    this.#staleCrls = new LineRate(staleCrlLines, now);
     this.#refusals = {
       overload: new LineRate(refusalLines, now),
       address_overload: new LineRate(refusalLines, now),
       proxy_protocol: new LineRate(refusalLines, now),
     };
+    this.#softPasses = new LineRate(refusalLines, now);
     this.#logger = pino(
       {
         level,
@@ -89,10 +98,33 @@ export class AccessLog implements Observer {
   }
 
   request(event: RequestEvent): void {
+    this.#staleCrl(event);
     const level = levelOf(event);
     if (!this.requests || event.decision.route?.accessLog === false) return;
     if (!this.#logger.isLevelEnabled(level)) return;
     this.#loggerOf(event.connection)[level](requestFields(event));
+  }
+
+  /** A client that was let in though nothing is known of its certificate. Of others the failed handshake has its line. */
+  ocsp({ host, result, passed, remoteAddress, identity, detail }: OcspEvent): void {
+    if (!passed || result === 'good') return;
+    const omitted = this.#softPasses.pass();
+    if (omitted === null) return;
+    this.program('warn', 'certificate let in without an OCSP answer', {
+      host,
+      result,
+      detail: detail === null ? null : shorten(detail, 512),
+      remote_address: shorten(remoteAddress, 64),
+      fingerprint: identity?.sha256 ?? null,
+      omitted,
+    });
+  }
+
+  staple({ host, nextUpdate, detail }: StapleEvent): void {
+    if (detail === null) return;
+    const stapled = nextUpdate !== null;
+    const fields = { host, stapled, detail: shorten(detail, 512) };
+    this.program('warn', stapled ? 'the staple is not renewed' : 'no OCSP response is stapled', fields);
   }
 
   upstream(event: UpstreamEvent): void {
@@ -112,6 +144,20 @@ export class AccessLog implements Observer {
   /** Something about the program itself: started, draining, stopped. */
   program(level: Level, message: string, fields: Readonly<Record<string, unknown>> = {}): void {
     this.#logger[level]({ kind: 'program', ...fields }, '%s', shorten(message, 2048));
+  }
+
+  /** Told also where requests have no lines: whoever chose to serve on has to hear that they do. */
+  #staleCrl({ decision, connection }: RequestEvent): void {
+    if (decision.action !== 'forward' || decision.staleCrl === undefined) return;
+    const omitted = this.#staleCrls.pass();
+    if (omitted === null) return;
+    this.program('warn', 'let through under a CRL past its nextUpdate', {
+      host: decision.host.id,
+      detail: shorten(decision.staleCrl, 512),
+      remote_address: shorten(connection.remoteAddress, 64),
+      fingerprint: connection.identity?.sha256 ?? null,
+      omitted,
+    });
   }
 
   #loggerOf(connection: Connection): Logger {

@@ -122,6 +122,11 @@ export const catalogue = Object.freeze({
     'Requests that ended midway: the client left, or the upstream broke off its response.',
     ['host', 'reason'],
   ),
+  staleCrlRequests: counter(
+    'mtls_crl_stale_requests_total',
+    'Requests let through, as configured, although a CRL that judged their client was past its nextUpdate.',
+    ['host'],
+  ),
   receivedBytes: counter('mtls_received_bytes_total', 'Bytes of request bodies received.', ['host']),
   sentBytes: counter('mtls_sent_bytes_total', 'Bytes of response bodies sent.', ['host']),
   refusals: counter('mtls_refusals_total', 'Requests that were answered here instead of being forwarded.', [
@@ -171,7 +176,7 @@ export const catalogue = Object.freeze({
   ),
   crlNextUpdate: gauge(
     'mtls_crl_next_update_seconds',
-    'When a CRL must have been replaced: from then on every client of its CA is refused.',
+    'When a CRL must have been replaced: from then on every client of its CA is refused, unless configured otherwise.',
     ['host', 'issuer'],
   ),
   crlAge: gauge('mtls_crl_age_seconds', 'Time since a CRL was issued.', ['host', 'issuer']),
@@ -179,6 +184,18 @@ export const catalogue = Object.freeze({
     'host',
     'issuer',
   ]),
+
+  ocspChecks: counter(
+    'mtls_ocsp_checks_total',
+    'Client certificates asked about, answers that are remembered included, by what is known of them.',
+    ['host', 'result'],
+  ),
+  stapleNextUpdate: gauge(
+    'mtls_ocsp_staple_next_update_seconds',
+    'Until when what is stapled to the certificate of a host holds; 0 while nothing is stapled.',
+    ['host'],
+    'min',
+  ),
 
   reloads: counter('mtls_reload_total', 'Attempts to load a configuration.', ['result'], 'own'),
   lastReloadSuccessful: gauge(

@@ -33,12 +33,17 @@ export class HostSeries {
   addBaseline(): void {
     for (const reason of Object.keys(answers) as RefusalReason[]) this.#refusal(reason);
     for (const reason of aborts) this.#abort(reason);
+    this.#families.staleCrlRequests.series({ host: this.#host });
   }
 
   ended(reason: RequestReason): void {
     if (reason === 'ok') return;
     if (isRefusal(reason)) this.#refusal(reason).value++;
     else if (aborts.includes(reason)) this.#abort(reason).value++;
+  }
+
+  underStaleCrl(): void {
+    this.#families.staleCrlRequests.series({ host: this.#host }).value++;
   }
 
   #refusal(reason: RefusalReason): NumberSeries {

@@ -18,8 +18,10 @@ import type {
   ConnectionRefusedEvent,
   HandshakeEvent,
   Observer,
+  OcspEvent,
   ReloadEvent,
   RequestEvent,
+  StapleEvent,
   UpstreamEvent,
 } from './observer.ts';
 import {
@@ -31,6 +33,7 @@ import {
   printTogether,
   stateOf,
 } from './page.ts';
+import { OcspSeries } from './ocsp-series.ts';
 import { createProcessMetrics } from './process-metrics.ts';
 import { policyPlace, RouteSeries } from './route-series.ts';
 import { UpstreamSeries } from './upstream-series.ts';
@@ -70,6 +73,7 @@ export class Metrics implements Observer {
   readonly #process: Registry | null;
   readonly #upstreams = new UpstreamSeries(this.#families);
   readonly #certificates = new CertificateSeries(this.#families);
+  readonly #ocsp = new OcspSeries(this.#families);
   readonly #now: () => number;
   readonly #noHost = new HostSeries(this.#families, unknown);
   #inherited: Promise<MetricsState['process']> = Promise.resolve([]);
@@ -123,6 +127,7 @@ export class Metrics implements Observer {
     this.#routes = routeSeries;
     this.#upstreams.describe(snapshot);
     this.#certificates.describe(snapshot);
+    this.#ocsp.describe(snapshot);
     this.#describeVersion(snapshot);
   }
 
@@ -137,8 +142,10 @@ export class Metrics implements Observer {
     const route =
       (decision.route === null ? undefined : this.#routes.get(decision.route.id)) ?? host.unrouted;
     route.request(event.method, event.status, event.durationMs / 1000);
-    if (decision.action === 'forward') route.allowed();
-    else if (isPolicyReason(decision.reason)) route.denied(decision.reason);
+    if (decision.action === 'forward') {
+      route.allowed();
+      if (decision.staleCrl !== undefined) host.underStaleCrl();
+    } else if (isPolicyReason(decision.reason)) route.denied(decision.reason);
     if (reason !== 'ok') host.ended(reason);
     host.received.value += event.bytesReceived;
     host.sent.value += event.bytesSent;
@@ -163,6 +170,14 @@ export class Metrics implements Observer {
 
   connectionEnded({ listener, reason }: ConnectionEndedEvent): void {
     this.#families.connectionsEnded.series({ listener: listenerLabel(listener), reason }).value++;
+  }
+
+  ocsp(event: OcspEvent): void {
+    this.#ocsp.checked(event);
+  }
+
+  staple(event: StapleEvent): void {
+    this.#ocsp.stapled(event);
   }
 
   upstream(event: UpstreamEvent): void {
@@ -249,7 +264,13 @@ export class Metrics implements Observer {
       ids.has(labels.host) && (labels.route === unknown || routes.has(labels.route));
     const byId = new Map(hosts.map((one) => [one.id, one]));
     const families = this.#families;
-    for (const name of ['handshakes', 'sessionsResumed', 'requestsAborted', 'refusals'] as const) {
+    for (const name of [
+      'handshakes',
+      'sessionsResumed',
+      'requestsAborted',
+      'refusals',
+      'staleCrlRequests',
+    ] as const) {
       families[name].retain(host);
     }
     families.receivedBytes.retain(host);

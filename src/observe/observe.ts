@@ -36,6 +36,8 @@ export function createObserver({ metrics, log, more = [] }: ObserverParts): Obse
     connectionClosed: tell((observer, listener) => observer.connectionClosed(listener)),
     connectionRefused: tell((observer, event) => observer.connectionRefused(event)),
     connectionEnded: tell((observer, event) => observer.connectionEnded(event)),
+    ocsp: tell((observer, event) => observer.ocsp(event)),
+    staple: tell((observer, event) => observer.staple(event)),
     upstream: tell((observer, event) => observer.upstream(event)),
     reload: tell((observer, event) => observer.reload(event)),
   } satisfies Observer);

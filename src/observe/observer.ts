@@ -13,6 +13,8 @@ export interface Observer {
   connectionClosed(listener: string): void;
   connectionRefused(event: ConnectionRefusedEvent): void;
   connectionEnded(event: ConnectionEndedEvent): void;
+  ocsp(event: OcspEvent): void;
+  staple(event: StapleEvent): void;
   upstream(event: UpstreamEvent): void;
   reload(event: ReloadEvent): void;
 }
@@ -53,6 +55,28 @@ export interface HandshakeEvent {
   readonly detail: string | null;
   /** What the client offered, as it sent it, and its fingerprint; of a rejected handshake with a ClientHello, else null. */
   readonly offer: (ClientOffer & { readonly ja4: string }) | null;
+}
+
+/** What asking an OCSP responder about a client's certificate came to, or what is remembered of it. */
+export interface OcspEvent {
+  /** `Host.id`. */
+  readonly host: string;
+  readonly result: 'good' | 'revoked' | 'unknown' | 'unavailable';
+  /** False: the verdict failed by it, which the handshake tells. */
+  readonly passed: boolean;
+  readonly remoteAddress: string;
+  readonly identity: Identity | null;
+  readonly detail: string | null;
+}
+
+/** What is stapled to a host's own certificate from now on. */
+export interface StapleEvent {
+  /** `Host.id`. */
+  readonly host: string;
+  /** Milliseconds since 1970; null where nothing is stapled, or it has none. */
+  readonly nextUpdate: number | null;
+  /** What went wrong; null where all is well. */
+  readonly detail: string | null;
 }
 
 export interface RequestEvent {

@@ -12,6 +12,9 @@ import { type Incomplete, readFirstBytes } from './first-bytes.ts';
 import { outcomeOf } from './handshake-outcome.ts';
 import { connectionOfHandshake, judgeHandshake, type Judgement, serverNameHolds } from './handshake.ts';
 import { type HandshakeHandlers, HostServers } from './host-servers.ts';
+import { OcspLookup } from './ocsp/lookup.ts';
+import { StatusCheck } from './ocsp/status-check.ts';
+import { OcspTransport } from './ocsp/transport.ts';
 import { PendingHandshake } from './pending-handshake.ts';
 import { ProofMemory, type ProofShare } from './proof-memory.ts';
 import type { TicketKeys } from './ticket-keys.ts';
@@ -23,7 +26,7 @@ export interface TlsListenerDeps {
   readonly snapshot: () => Snapshot;
   readonly observer: Pick<
     Observer,
-    'handshake' | 'connectionOpened' | 'connectionClosed' | 'connectionRefused'
+    'handshake' | 'connectionOpened' | 'connectionClosed' | 'connectionRefused' | 'ocsp'
   >;
   /** Takes over a connection whose handshake is complete. */
   readonly accept: (socket: TLSSocket, connection: Connection) => void;
@@ -53,12 +56,15 @@ export class TlsListener {
   readonly #pending = new Map<Socket, PendingHandshake>();
   readonly #handshakes = new AddressCounts();
   readonly #proofs: ProofMemory;
+  readonly #responders = new OcspTransport();
+  readonly #status: StatusCheck;
   readonly #now: () => number;
 
   constructor(deps: TlsListenerDeps) {
     this.#deps = deps;
     this.#now = deps.now ?? Date.now;
     this.#proofs = new ProofMemory(undefined, deps.proofs);
+    this.#status = new StatusCheck(new OcspLookup(this.#responders, this.#now), this.#now);
     this.#hosts = new HostServers(
       {
         secure: (...finished) => this.#secure(...finished),
@@ -103,6 +109,11 @@ export class TlsListener {
   /** Ends every connection at once. */
   destroyConnections(): void {
     this.#acceptor.destroyConnections();
+  }
+
+  /** Asks no responder any more. What it was being asked fails. */
+  close(): Promise<void> {
+    return this.#responders.close();
   }
 
   #open(socket: Socket, client: Peer): PendingHandshake {
@@ -219,8 +230,13 @@ export class TlsListener {
       socket.destroy();
       return;
     }
-    const judgement = judgeHandshake(socket, { stores, proofs: this.#proofs, now: this.#now() });
-    if (!(judgement instanceof Promise)) {
+    const judgement = judgeHandshake(socket, {
+      stores,
+      proofs: this.#proofs,
+      trusts: host.clientAuth.trusts,
+      now: this.#now(),
+    });
+    if (!(judgement instanceof Promise) && judgement.issuers.size === 0) {
       this.#judged(socket, host, pending, judgement, renewTickets);
       return;
     }
@@ -228,13 +244,32 @@ export class TlsListener {
       pending.reject('timeout', 'the certificate was not verified in time');
       socket.destroy();
     }, this.#deps.snapshot().limits.handshakeTimeoutMs);
-    judgement
+    Promise.resolve(judgement)
+      .then((proven) => this.#askAbout(socket, host, pending, stores, proven))
       .then((whole) => this.#judged(socket, host, pending, whole, renewTickets))
       .catch((error: unknown) => {
         pending.reject('protocol', `the certificate could not be verified: ${firstLine(String(error))}`);
         socket.destroy();
       })
       .finally(() => clearTimeout(timer));
+  }
+
+  /** Only now that the chain is proven: whom to ask stands in it. */
+  #askAbout(
+    socket: TLSSocket,
+    host: Host,
+    pending: PendingHandshake,
+    stores: FinishedHandshake[0],
+    judgement: Judgement,
+  ): Judgement | Promise<Judgement> {
+    if (judgement.issuers.size === 0 || pending.settled || socket.destroyed) return judgement;
+    const certificate = socket.getPeerX509Certificate();
+    if (certificate === undefined) throw new Error('the certificate is gone');
+    const { remoteAddress } = pending;
+    const { identity } = judgement;
+    return this.#status.complete(judgement, certificate, stores, (facts) =>
+      this.#deps.observer.ocsp({ host: host.id, remoteAddress, identity, ...facts }),
+    );
   }
 
   #judged(

@@ -7,6 +7,8 @@ import { maxBaselineHosts, Metrics, workerEnds } from '../../src/observe/metrics
 import type { HandshakeEvent, RequestEvent } from '../../src/observe/observer.ts';
 import { answers, connectionEnds, handshakeFailures, handshakeReasons } from '../../src/snapshot/reason.ts';
 import { createAuthority } from '../support/pki.ts';
+import type { Host } from '../../src/snapshot/snapshot.ts';
+import { testHostAuth } from '../support/client-auth.ts';
 import { needs } from '../support/program.ts';
 import {
   find,
@@ -400,7 +402,12 @@ void t.test('promtool accepts the page with a sample in every metric', needs('pr
     policy: rule('policy_ou'),
     routes: [testRoute('a.test', '/"odd"\\path')],
   });
-  metrics.describeSnapshot(testSnapshot([host]));
+  const ocsp = { mode: 'soft', responder: null, timeoutMs: 1, maxAgeMs: 1 } as const;
+  const asking: Host = {
+    ...testHost('b.test', { stapling: { kind: 'fetched' } }),
+    clientAuth: testHostAuth('require', 'trust of b', { ocsp }),
+  };
+  metrics.describeSnapshot(testSnapshot([host, asking]));
   metrics.handshake(handshakeEvent({ resumed: true }));
   metrics.request(requestEvent(forward(host)));
   metrics.request(requestEvent(forward(host), { status: 0, reason: 'client_abort' }));

@@ -30,6 +30,15 @@ function tellAll(observer: Observer): void {
     remoteAddress: '192.0.2.1',
   });
   observer.connectionEnded({ listener: 'https', reason: 'unused' });
+  observer.ocsp({
+    host: 'a.test',
+    result: 'unavailable',
+    passed: true,
+    remoteAddress: '192.0.2.1',
+    identity: null,
+    detail: null,
+  });
+  observer.staple({ host: 'a.test', nextUpdate: null, detail: 'x' });
   observer.upstream({ kind: 'readmitted', upstream: 'backend', endpoint: '127.0.0.1:8000' });
   observer.reload({ result: 'success', version: 'x', problems: [] });
 }
@@ -45,7 +54,7 @@ void t.test('a log that throws breaks no request, no metric, and is counted', as
   const observer = createObserver({ metrics, log });
   t.doesNotThrow(() => tellAll(observer));
   const page = await metrics.render();
-  t.equal(valueOf(page, 'mtls_observer_errors_total'), 4);
+  t.equal(valueOf(page, 'mtls_observer_errors_total'), 6);
   t.equal(valueOf(page, 'mtls_requests_total', { status: '200' }), 1);
 });
 
@@ -58,6 +67,8 @@ void t.test('further observers hear every event, whatever another one does', (t)
     'connectionClosed',
     'connectionRefused',
     'connectionEnded',
+    'ocsp',
+    'staple',
     'upstream',
     'reload',
   ] as const;
@@ -95,7 +106,7 @@ void t.test('everything together: counted, logged, flushed on close', async (t) 
     .trimEnd()
     .split('\n')
     .map((line) => (JSON.parse(line) as { kind: string }).kind);
-  t.same(kinds, ['handshake', 'request', 'upstream', 'reload']);
+  t.same(kinds, ['handshake', 'request', 'program', 'program', 'upstream', 'reload']);
   const page = await metrics.render();
   t.equal(valueOf(page, 'mtls_refusals_total', { host: 'a.test', reason: 'expired' }), 1);
   t.match(page, /mtls_build_info\{version="\d+\.\d+\.\d+"/);
@@ -109,5 +120,5 @@ void t.test('lines that the log drops show in the metrics', async (t) => {
   await observability.close();
   observer.reload({ result: 'failure', version: null, problems: [] });
   closeSync(fd);
-  t.equal(valueOf(await metrics.render(), 'mtls_log_lines_dropped_total', { reason: 'error' }), 5);
+  t.equal(valueOf(await metrics.render(), 'mtls_log_lines_dropped_total', { reason: 'error' }), 7);
 });

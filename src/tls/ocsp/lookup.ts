@@ -4,6 +4,7 @@ import { readCertificateFields } from './certificate-fields.ts';
 import { judgeResponse, RefusedResponse, type Subject } from './judge.ts';
 import { encodeRequest, nonceLength } from './request.ts';
 import type { CertificateStatus } from './response.ts';
+import { ResponderHealth } from './responder-health.ts';
 import { NoResponse, type OcspTransport, responderOf } from './transport.ts';
 
 /** How to ask. */
@@ -31,8 +32,14 @@ const undatedFor = 300_000;
 /** Milliseconds after which a certificate that the responder did not know is asked for again: it may be new. */
 const unknownFor = 300_000;
 
-/** Milliseconds until a responder that gave no answer is asked again about the same certificate. */
+/** Milliseconds until a responder that gave no answer is asked again about the same certificate, or a dead one at all. */
 const unavailableFor = 10_000;
+
+/**
+ * Milliseconds before its end, at most, from which an answer is asked for anew; else a tenth of its time. A connection
+ * ends with its answer, and one that had a moment left would be refused at its first request.
+ */
+const maxLeadMs = 5000;
 
 /** Certificates remembered; an entry takes some 300 bytes. */
 const defaultLimit = 16_384;
@@ -52,6 +59,7 @@ export class OcspLookup {
   readonly #now: () => number;
   readonly #limit: number;
   readonly #entries = new Map<string, Entry>();
+  readonly #health = new ResponderHealth(unavailableFor);
   readonly #asking = new Map<string, Promise<Entry>>();
 
   /** @param now Milliseconds since 1970. */
@@ -94,24 +102,26 @@ export class OcspLookup {
     const entry = this.#entries.get(key);
     if (entry === undefined) return null;
     this.#entries.delete(key);
-    const now = this.#now();
-    if (now >= entry.ends) return null;
     // A host that lets answers count for longer may have asked.
-    if (now >= entry.at + maxAgeMs) return null;
+    const status = statusOf(entry, { maxAgeMs });
+    if (this.#now() >= status.validUntil - Math.min(maxLeadMs, (status.validUntil - entry.at) / 10))
+      return null;
     this.#entries.set(key, entry);
-    return statusOf(entry, { maxAgeMs });
+    return status;
   }
 
   #share(key: string, subject: Subject, options: LookupOptions): Promise<Entry> {
-    const asking = this.#asking.get(key);
+    // Nobody waits for as long as another may.
+    const shared = `${options.timeoutMs} ${key}`;
+    const asking = this.#asking.get(shared);
     if (asking !== undefined) return asking;
     const started = this.#ask(subject, options)
       .then((entry) => {
         this.#remember(key, entry);
         return entry;
       })
-      .finally(() => this.#asking.delete(key));
-    this.#asking.set(key, started);
+      .finally(() => this.#asking.delete(shared));
+    this.#asking.set(shared, started);
     return started;
   }
 
@@ -123,10 +133,13 @@ export class OcspLookup {
         named === null ? 'the certificate names no responder' : 'its responder is no http URL',
       );
     }
+    const pausedUntil = this.#health.pausedUntil(url.href, timeoutMs, this.#now());
+    if (pausedUntil !== null) return this.#none(`${url.host} gave no answer lately`, pausedUntil);
     try {
       const nonce = randomBytes(nonceLength);
       const request = encodeRequest(subject.leaf, subject.issuerFields.keyBits, nonce);
       const response = await this.#transport.ask(url, request, timeoutMs);
+      this.#health.answered(url.href);
       const now = this.#now();
       const { status, nextUpdate } = judgeResponse(response, subject, nonce, now);
       const ends = nextUpdate ?? now + undatedFor;
@@ -139,7 +152,10 @@ export class OcspLookup {
         ends: status === 'unknown' ? Math.min(counts, now + unknownFor) : counts,
       };
     } catch (error) {
-      if (error instanceof NoResponse) return this.#none(`no response of ${url.host}: ${error.message}`);
+      if (error instanceof NoResponse) {
+        if (error.unreachable) this.#health.failed(url.href, this.#now());
+        return this.#none(`no response of ${url.host}: ${error.message}`);
+      }
       if (error instanceof RefusedResponse) {
         return this.#none(`the response of ${url.host} is refused: ${error.message}`);
       }
@@ -148,9 +164,8 @@ export class OcspLookup {
     }
   }
 
-  #none(detail: string): Entry {
-    const at = this.#now();
-    return { status: 'unavailable', detail, at, ends: at + unavailableFor };
+  #none(detail: string, ends: number = this.#now() + unavailableFor): Entry {
+    return { status: 'unavailable', detail, at: this.#now(), ends };
   }
 
   #remember(key: string, entry: Entry): void {

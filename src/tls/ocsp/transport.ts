@@ -2,7 +2,15 @@ import { Agent } from 'undici';
 import { maxResponseBytes } from './response.ts';
 
 /** No answer came from a responder. The message says why, in words for the log. */
-export class NoResponse extends Error {}
+export class NoResponse extends Error {
+  /** It could not be reached, or was too slow: the next question would fare no better. */
+  readonly unreachable: boolean;
+
+  constructor(message: string, unreachable = false) {
+    super(message);
+    this.unreachable = unreachable;
+  }
+}
 
 /** Responders spoken to, and connections to each, at once. */
 const maxOrigins = 64;
@@ -47,8 +55,8 @@ export class OcspTransport {
     } catch (error) {
       if (error instanceof NoResponse) throw error;
       const { name, code, message } = error as NodeJS.ErrnoException;
-      if (name === 'TimeoutError') throw new NoResponse(`nothing whole came within ${timeoutMs} ms`);
-      throw new NoResponse(code ?? message);
+      if (name === 'TimeoutError') throw new NoResponse(`nothing whole came within ${timeoutMs} ms`, true);
+      throw new NoResponse(code ?? message, true);
     } finally {
       this.#requests--;
     }

@@ -105,6 +105,8 @@ export class LaneUnderTest {
       connectionClosed(): void {},
       connectionRefused(): void {},
       connectionEnded(): void {},
+      ocsp(): void {},
+      staple(): void {},
       upstream(): void {},
       reload(): void {},
     };

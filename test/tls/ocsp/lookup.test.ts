@@ -1,19 +1,16 @@
-import { spawn } from 'node:child_process';
 import { X509Certificate } from 'node:crypto';
-import { once } from 'node:events';
-import { createServer, type RequestListener } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import type { RequestListener } from 'node:http';
 import t from 'tap';
 import { OcspLookup } from '../../../src/tls/ocsp/lookup.ts';
 import { OcspTransport, responderOf } from '../../../src/tls/ocsp/transport.ts';
 import { freePort } from '../../support/free-port.ts';
-import { createAuthority, type Issued, keyFromPem, writeFiles } from '../../support/pki.ts';
+import { indexOf, startOpenssl, startResponder } from '../../support/ocsp.ts';
+import { createAuthority, keyFromPem } from '../../support/pki.ts';
 import { needs } from '../../support/program.ts';
 import { accessTo, makeResponse, purposes } from './respond.ts';
 
 interface Test {
   teardown(handler: () => unknown): void;
-  testdir(files: Record<string, never>): string;
 }
 
 const hour = 3_600_000;
@@ -28,23 +25,6 @@ const answer = makeResponse({
   signer: { der: ca.der, key: keyFromPem(ca.key) },
 });
 
-/** A responder on a port of its own, and how often it was asked. */
-async function respond(t: Test, listener: RequestListener) {
-  let asked = 0;
-  const server = createServer((request, response) => {
-    asked++;
-    listener(request, response);
-  });
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  t.teardown(() => {
-    server.close();
-    server.closeAllConnections();
-  });
-  const { port } = server.address() as AddressInfo;
-  return { url: new URL(`http://127.0.0.1:${port}/`), asked: () => asked };
-}
-
 function lookup(t: Test, limit?: number) {
   const clock = { now: Date.now() };
   const transport = new OcspTransport();
@@ -57,7 +37,7 @@ const options = (responder: URL | null) => ({ responder, timeoutMs: 5000, maxAge
 await t.test(
   'an answer is remembered until it ends, by certificate, and asked for once at a time',
   async (t) => {
-    const responder = await respond(t, (_, response) => response.end(answer));
+    const responder = await startResponder(t, (_, response) => response.end(answer));
     const { lookup: ocsp, clock } = lookup(t);
     const ask = () => ocsp.find(client.der, issuer, options(responder.url));
     const both = await Promise.all([ask(), ask()]);
@@ -81,7 +61,7 @@ await t.test(
 );
 
 await t.test('no more certificates are remembered than the limit', async (t) => {
-  const responder = await respond(t, (_, response) => response.end(answer));
+  const responder = await startResponder(t, (_, response) => response.end(answer));
   const { lookup: ocsp } = lookup(t, 2);
   for (const one of [client, other, lost]) await ocsp.find(one.der, issuer, options(responder.url));
   t.equal(ocsp.size, 2);
@@ -109,7 +89,7 @@ const failing: Record<string, [RequestListener, RegExp]> = {
 };
 for (const [name, [listener, detail]] of Object.entries(failing)) {
   await t.test(`a responder that ${name} is no answer, and is left alone for a while`, async (t) => {
-    const responder = await respond(t, listener);
+    const responder = await startResponder(t, listener);
     const { lookup: ocsp, clock } = lookup(t);
     const ask = () => ocsp.find(client.der, issuer, options(responder.url));
     t.match(await ask(), { status: 'unavailable', detail });
@@ -122,12 +102,33 @@ for (const [name, [listener, detail]] of Object.entries(failing)) {
 }
 
 await t.test('a responder that says nothing is given up on after the time-out', async (t) => {
-  const responder = await respond(t, () => {});
+  const responder = await startResponder(t, () => {});
   const { lookup: ocsp } = lookup(t);
   const started = Date.now();
   const status = await ocsp.find(client.der, issuer, { ...options(responder.url), timeoutMs: 100 });
   t.match(status, { status: 'unavailable', detail: /nothing whole came within 100 ms/ });
   t.ok(Date.now() - started < 3000);
+});
+
+await t.test('a responder that answers nobody is left alone, whoever it would be asked about', async (t) => {
+  const responder = await startResponder(t, (request) => request.socket.destroy());
+  const { lookup: ocsp, clock } = lookup(t);
+  const ask = (one: typeof client) => ocsp.find(one.der, issuer, options(responder.url));
+  for (const one of [client, other, lost]) {
+    t.match(
+      await ask(one),
+      { status: 'unavailable', detail: /no response/ },
+      'a single failure proves little',
+    );
+  }
+  t.equal(responder.asked(), 3);
+  const fourth = await ca.issue({ cn: 'fourth' });
+  t.match(await ask(fourth), { status: 'unavailable', detail: /no answer lately/ });
+  t.equal(responder.asked(), 3);
+  clock.now += 10_000;
+  const both = await Promise.all([ask(client), ask(other)]);
+  t.equal(responder.asked(), 4, 'one tries it for all');
+  t.match(both, [{ detail: /no response/ }, { detail: /no answer lately/ }]);
 });
 
 await t.test('a responder that is not there is no answer', async (t) => {
@@ -163,59 +164,6 @@ await t.test('only plain http URLs of certificates are asked', async (t) => {
   t.match(await ocsp.find(odd.der, issuer, options(null)), { detail: 'its responder is no http URL' });
 });
 
-/** One line of openssl's certificate database. */
-function line(status: 'V' | 'R', one: Issued): string {
-  return [
-    status,
-    '360101000000Z',
-    status === 'R' ? '260101000000Z' : '',
-    one.serial,
-    'unknown',
-    '/CN=x',
-  ].join('\t');
-}
-
-/** `openssl ocsp` as the responder, signing as the CA or as a delegate; stopped with the test. */
-async function openssl(
-  t: Test,
-  signer: { readonly cert: string; readonly key: string },
-  index: string,
-): Promise<number> {
-  const files = writeFiles(t.testdir({}), { index, ca: ca.cert, cert: signer.cert, key: signer.key });
-  const port = await freePort();
-  const child = spawn(
-    'openssl',
-    [
-      'ocsp',
-      '-index',
-      files.index,
-      '-CA',
-      files.ca,
-      '-rsigner',
-      files.cert,
-      '-rkey',
-      files.key,
-      '-port',
-      String(port),
-      '-ndays',
-      '1',
-      '-ignore_err',
-    ],
-    { stdio: ['ignore', 'pipe', 'pipe'] },
-  );
-  t.teardown(async () => {
-    const exited = once(child, 'exit');
-    child.kill('SIGKILL');
-    await exited;
-  });
-  let said = '';
-  for await (const chunk of child.stdout) {
-    said += String(chunk);
-    if (/ACCEPT/.test(said)) break;
-  }
-  return port;
-}
-
 const delegate = await ca.issue({
   cn: 'responder',
   extensions: [{ oid: '2.5.29.37', value: purposes('1.3.6.1.5.5.7.3.9') }],
@@ -227,10 +175,10 @@ for (const [name, signer] of Object.entries({
   'a mere certificate': pretender,
 })) {
   await t.test(`openssl's responder, signing as ${name}`, needs('openssl', 'version'), async (t) => {
-    const index = `${line('V', client)}\n${line('R', other)}\n`;
-    const port = await openssl(t, signer, index);
+    const index = indexOf({ V: [client], R: [other] });
+    const { url } = await startOpenssl(t, ca, signer, index);
     const { lookup: ocsp } = lookup(t);
-    const where = options(new URL(`http://127.0.0.1:${port}/`));
+    const where = options(url);
     const statuses = [];
     for (const one of [client, other, lost]) {
       const { status, detail } = await ocsp.find(one.der, issuer, where);
