@@ -1,5 +1,4 @@
 import { usualRetry } from '../../src/snapshot/retry.ts';
-import { usualRetry } from '../../src/snapshot/retry.ts';
 import type { Route } from '../../src/snapshot/snapshot.ts';
 
 /** A compiled route that forwards everything below its path to the upstream `backend`, but for what a test changes. */
@@ -23,7 +22,6 @@ export function testRoute(hostId: string, path = '/', changes: Partial<Route> = 
     upstream: 'backend',
     canaries: [],
     affinity: null,
-    retry: usualRetry,
     retry: usualRetry,
     rewrite: null,
     upstreamHost: null,
