@@ -37,6 +37,8 @@ export interface AuthorityOptions {
   readonly keyType?: TestKeyType;
   /** false: a certificate that is used as a CA but does not say it is one. */
   readonly ca?: boolean;
+  /** Raw extensions: take the place of ours of the same OID, else come last. */
+  readonly extensions?: readonly ExtensionInput[];
 }
 
 export interface IssueOptions {
@@ -145,6 +147,7 @@ export async function createAuthority(options: AuthorityOptions): Promise<TestAu
       notBefore: Number(options.notBefore ?? now - day),
       notAfter: Number(options.notAfter ?? now + 3650 * day),
       keyUsages: ['cert sign', 'crl sign'],
+      extensions: options.extensions ?? [],
       ...(options.ca === false
         ? {}
         : { ca: options.pathLen === undefined ? {} : { pathLen: options.pathLen } }),
