@@ -1,6 +1,7 @@
 import { foreignSignature, readLists } from '../tls/crl-file.ts';
 import type { CrlIssuer } from '../tls/crl-issuer.ts';
 import { RevocationList } from '../tls/revocation-list.ts';
+import { readPem } from './pem.ts';
 import { ordinal, quote } from './text.ts';
 
 /** What a file of CRLs holds for a trust store. */
@@ -20,7 +21,8 @@ export function readCrlFile(file: string, pem: string, issuers: readonly CrlIssu
   const lists: RevocationList[] = [];
   const faults: string[] = [];
   const read = readLists(pem);
-  if (read.length === 0) faults.push(`${quote(file)} holds no CRL`);
+  if (readPem(pem).isCut) faults.push(`${quote(file)} is cut off or damaged: a BEGIN line has no END line`);
+  else if (read.length === 0) faults.push(`${quote(file)} holds no CRL`);
   for (const [index, list] of read.entries()) {
     const which = `the ${ordinal(index + 1)} CRL in ${quote(file)}`;
     if (!(list instanceof RevocationList)) {

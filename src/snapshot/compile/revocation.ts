@@ -1,14 +1,29 @@
-import { readCrlFile } from '../../config/crls.ts';
+import { type CrlFileContents, readCrlFile } from '../../config/crls.ts';
 import { defaults } from '../../config/defaults.ts';
 import { crlFilesOf, type TrustConfig } from '../../config/trust-config.ts';
 import { issuersIn } from '../../tls/crl-file.ts';
+import type { CrlIssuer } from '../../tls/crl-issuer.ts';
 import type { RevocationList } from '../../tls/revocation-list.ts';
 import { indexLists, type Revocation } from '../../tls/revocation.ts';
 import type { CompileContext } from './context.ts';
 import { duration } from './duration.ts';
 
-/** One for each way to ask, so that two trust stores that ask alike are seen to. */
-const compiled = new WeakMap<CompileContext, Map<string, Revocation>>();
+/** What hosts have in common, in one compilation: a thousand of them may name one CA and one large CRL. */
+class Common {
+  readonly issuers = new Map<string, readonly CrlIssuer[]>();
+  /** By CA, then by file. */
+  readonly files = new Map<string, Map<string, CrlFileContents>>();
+  /** One for each way to ask, so that two trust stores that ask alike are seen to. */
+  readonly revocations = new Map<string, Revocation>();
+}
+
+const common = new WeakMap<CompileContext, Common>();
+
+function get<Key, Value>(map: Map<Key, Value>, key: Key, make: () => Value): Value {
+  let value = map.get(key);
+  if (value === undefined) map.set(key, (value = make()));
+  return value;
+}
 
 /**
  * How a trust store asks about revocation; null where it has no CRL. A CRL that cannot count is a problem (rule 1).
@@ -30,23 +45,20 @@ export function compileRevocation(
   if (stale === 'allow' && grace === undefined) {
     context.problem(`${path}/revocation/stale`, 'allow needs a grace');
   }
-  const issuers = issuersIn(ca);
+  let shared = common.get(context);
+  if (shared === undefined) common.set(context, (shared = new Common()));
+  const issuers = get(shared.issuers, ca, () => issuersIn(ca));
+  const known = get(shared.files, ca, () => new Map<string, CrlFileContents>());
   const lists: RevocationList[] = [];
   for (const { file, place } of files) {
     const pem = context.file(file, path + place);
     if (pem === '') continue;
-    const contents = readCrlFile(file, pem, issuers);
+    const contents = get(known, file, () => readCrlFile(file, pem, issuers));
     for (const fault of contents.faults) context.problem(path + place, fault);
     lists.push(...contents.lists);
   }
-  const known = compiled.get(context) ?? new Map<string, Revocation>();
-  compiled.set(context, known);
   const key = JSON.stringify([files.map(({ file }) => file), check, stale, grace, missing]);
-  let revocation = known.get(key);
-  if (revocation === undefined) {
-    const graceMs = duration(grace, 0);
-    revocation = Object.freeze({ check, stale, graceMs, missing, lists: indexLists(lists) });
-    known.set(key, revocation);
-  }
-  return revocation;
+  return get(shared.revocations, key, () =>
+    Object.freeze({ check, stale, graceMs: duration(grace, 0), missing, lists: indexLists(lists) }),
+  );
 }
