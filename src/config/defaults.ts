@@ -102,6 +102,8 @@ export const defaults = deepFreeze({
     credentials: true,
     maxAgeMs: 1_728_000_000,
   },
+  /** auth-cache-duration `200 202 401 5m`. */
+  authCache: { statuses: [200, 202, 401], durationMs: 300_000 },
   /** http-redirect-code 308. */
   httpsRedirect: { status: 308, stripTrailingSlash: false },
   /** canary-weight-total 100. */

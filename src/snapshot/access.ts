@@ -1,3 +1,4 @@
+import type { KeyTemplate } from './key-template.ts';
 import type { TargetTemplate } from './target-template.ts';
 import type { AddressRanges } from '../tls/cidr.ts';
 
@@ -38,6 +39,12 @@ export interface ExternalAuth {
   readonly signinParameter: string;
   readonly redirect: TargetTemplate;
   readonly alwaysSetCookie: boolean;
+  /** Which answers are remembered, by what and for how long; null: none. */
+  readonly cache: {
+    readonly key: KeyTemplate;
+    readonly statuses: ReadonlySet<number>;
+    readonly durationMs: number;
+  } | null;
 }
 
 /** How much one client may ask for, counted by its address. */

@@ -145,3 +145,25 @@ await t.test('a request with a body is asked about without it, and keeps it', as
   t.equal(service.seen[0]!.headers['x-original-method'], 'POST');
   t.equal(seen().headers['content-length'], '5');
 });
+
+await t.test('an answer is remembered by its key and the client certificate, cookies are not', async (t) => {
+  const { get, service, seen } = await withService(
+    t,
+    { responseHeaders: ['X-User'], cache: { key: '{header:Authorization}', statuses: [200] } },
+    (asked, response) => {
+      const status = asked.headers.authorization === 'good' ? 200 : 401;
+      response.writeHead(status, { 'X-User': 'ann', 'Set-Cookie': 'once=1' }).end();
+    },
+  );
+  const first = await get('/', ['Authorization: good']);
+  t.match(first, { status: 200, headers: { 'set-cookie': 'once=1' } });
+  const second = await get('/elsewhere', ['Authorization: good']);
+  t.equal(second.status, 200);
+  t.equal(second.headers['set-cookie'], undefined);
+  t.equal(seen().headers['x-user'], 'ann');
+  t.equal(service.seen.length, 1);
+  for (const headers of [['Authorization: bad'], ['Authorization: bad'], [], []]) {
+    t.equal((await get('/', headers)).status, 401);
+  }
+  t.equal(service.seen.length, 5, 'neither a 401, which is not on the list, nor a request without a key');
+});

@@ -1,5 +1,5 @@
 import { Type } from 'typebox';
-import { FilePath, strict } from './value.ts';
+import { Duration, FilePath, strict } from './value.ts';
 
 /** A range of addresses, IPv4 or IPv6. */
 export const AddressRange = Type.String({
@@ -50,6 +50,25 @@ const ExternalAuth = Type.Object(
     ),
     redirect: Type.Optional(
       Type.String({ minLength: 1, description: 'What X-Auth-Request-Redirect says. Default {uri}.' }),
+    ),
+    cache: Type.Optional(
+      Type.Object(
+        {
+          key: Type.String({
+            minLength: 1,
+            description:
+              'What answers are remembered by, beside the client certificate: text with {header:…}, {cookie:…}, {arg:…}, {address}, {path}, {uri}, {host}.',
+          }),
+          statuses: Type.Optional(
+            Type.Array(Type.Integer({ minimum: 200, maximum: 599 }), {
+              minItems: 1,
+              description: 'Which answers. Default 200, 202, 401.',
+            }),
+          ),
+          duration: Type.Optional(Duration),
+        },
+        strict,
+      ),
     ),
     alwaysSetCookie: Type.Optional(
       Type.Boolean({

@@ -2,11 +2,13 @@ import type { ExternalAuth } from '../../snapshot/access.ts';
 import type { Forward, Respond } from '../../snapshot/decision.ts';
 import { targetFactsOf } from '../../snapshot/carry-out.ts';
 import { respond } from '../../snapshot/respond.ts';
+import { AnswerMemory } from '../access/answer-memory.ts';
 import { Authenticator } from '../access/authenticator.ts';
 import { askExternally, type AuthAnswer, type Send } from '../access/external-auth.ts';
 import { RateLimiter } from '../access/rate-limiter.ts';
 import { valuesOf } from '../headers/field.ts';
 import type { Exchange } from './exchange.ts';
+import { keyFactsOf } from './key-facts.ts';
 import { Pace } from './pace.ts';
 import { outboundHeaders } from './forward.ts';
 
@@ -17,6 +19,7 @@ import { outboundHeaders } from './forward.ts';
  */
 export class Admission {
   readonly #authenticator = new Authenticator();
+  readonly #answers = new AnswerMemory();
   readonly #limiter = new RateLimiter();
   readonly #send: Send;
 
@@ -58,6 +61,13 @@ export class Admission {
     return isBare ? respond('unauthorized', host, route, 'the route has no users') : refusal;
   }
 
+  /** What was said of one certificate is never taken for another's. */
+  #memoryKey(exchange: Exchange, { route }: Forward, { cache }: ExternalAuth): string | null {
+    const facts = cache === null ? null : keyFactsOf(exchange, route, Date.now());
+    const key = cache === null || facts === null ? '' : cache.key.render(facts);
+    return key === '' ? null : JSON.stringify([route.id, facts?.identity?.sha256 ?? null, key]);
+  }
+
   async #askPassword(exchange: Exchange, { host, route }: Forward): Promise<Respond | null> {
     const auth = route.access!.basicAuth!;
     const headers = valuesOf(exchange.request.rawHeaders, 'authorization');
@@ -84,17 +94,25 @@ export class Admission {
     const { connection } = exchange.downstream;
     if (head === null) return respond('internal', decision.host, decision.route, 'no head to ask about');
     const facts = targetFactsOf(decision.route, connection, head);
-    const answer = await askExternally(
-      this.#send,
-      {
-        auth,
-        headers: outboundHeaders(exchange, decision),
-        method: exchange.request.method ?? '',
-        facts,
-        timeouts: decision.route.timeouts,
-      },
-      left.signal,
-    );
+    const key = this.#memoryKey(exchange, decision, auth);
+    const known = key === null ? null : this.#answers.find(key);
+    const answer =
+      known ??
+      (await askExternally(
+        this.#send,
+        {
+          auth,
+          headers: outboundHeaders(exchange, decision),
+          method: exchange.request.method ?? '',
+          facts,
+          timeouts: decision.route.timeouts,
+        },
+        left.signal,
+      ));
+    if (known === null && key !== null && answer.kind === 'answer') {
+      const { cache } = auth;
+      if (cache?.statuses.has(answer.status) === true) this.#answers.remember(key, answer, cache.durationMs);
+    }
     if (answer.kind === 'answer' && answer.status >= 200 && answer.status < 300) {
       exchange.grant(answer.requestHeaders, answer.cookies);
       return null;

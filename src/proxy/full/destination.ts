@@ -1,7 +1,5 @@
 import { chooseCanary, type CanaryChoice } from '../../snapshot/canary.ts';
-import { verdictFor } from '../../snapshot/connection.ts';
 import type { Forward } from '../../snapshot/decision.ts';
-import { normalisePath } from '../../snapshot/path.ts';
 import type { Route, Upstream } from '../../snapshot/snapshot.ts';
 import {
   affinityNames,
@@ -16,6 +14,7 @@ import { cookieOf } from '../headers/cookie.ts';
 import { valuesOf } from '../headers/field.ts';
 import type { Preference } from '../upstream/outbound.ts';
 import type { Exchange } from './exchange.ts';
+import { keyFactsOf } from './key-facts.ts';
 import type { Lane } from './lane.ts';
 
 /** Where a request goes: the route's upstream or a canary, and there whichever endpoint its cookie names. */
@@ -105,17 +104,8 @@ function keyPreference(
   now: number,
 ): Preference | null {
   const hash = upstream?.hash ?? null;
-  const { head } = exchange.judgement;
-  if (hash === null || head === null) return null;
-  const { connection } = exchange.downstream;
-  const proven = verdictFor(connection, route.clientAuth, now).status === 'success';
-  const key = hash.template.render({
-    path: normalisePath(head.path)?.path ?? head.path,
-    query: head.query,
-    host: head.host,
-    address: exchange.clientAddress,
-    rawHeaders: exchange.request.rawHeaders,
-    identity: proven ? connection.identity : null,
-  });
+  const facts = hash === null ? null : keyFactsOf(exchange, route, now);
+  if (hash === null || facts === null) return null;
+  const key = hash.template.render(facts);
   return key === '' ? null : { key, subset: hash.subset };
 }

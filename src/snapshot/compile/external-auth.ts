@@ -3,7 +3,10 @@ import { isReservedHeader } from '../../proxy/headers/request.ts';
 import type { ExternalAuth } from '../access.ts';
 import type { Upstream } from '../snapshot.ts';
 import { compileTarget } from '../target-template.ts';
+import { compileKeyTemplate } from '../key-template.ts';
+import { defaults } from '../../config/defaults.ts';
 import type { CompileContext } from './context.ts';
+import { duration } from './duration.ts';
 import { compileTargetOf } from './target.ts';
 
 type Config = NonNullable<NonNullable<RouteConfig['access']>['external']>;
@@ -18,7 +21,7 @@ export function compileExternalAuth(
   upstreams: ReadonlyMap<string, Upstream>,
   path: string,
 ): ExternalAuth {
-  if (!upstreams.has(config.upstream)) {
+  if (!context.hasUpstream(upstreams, config.upstream)) {
     context.problem(`${path}/upstream`, `there is no upstream ${config.upstream}`);
   }
   const responseHeaders = config.responseHeaders ?? [];
@@ -40,5 +43,20 @@ export function compileExternalAuth(
     signinParameter: config.signinParameter ?? 'rd',
     redirect: 'problem' in redirect ? nowhere : redirect,
     alwaysSetCookie: config.alwaysSetCookie ?? false,
+    cache: compileCache(context, config.cache, `${path}/cache`),
+  });
+}
+
+function compileCache(context: CompileContext, config: Config['cache'], path: string): ExternalAuth['cache'] {
+  if (config === undefined) return null;
+  const key = compileKeyTemplate(config.key);
+  if ('problem' in key) {
+    context.problem(`${path}/key`, key.problem);
+    return null;
+  }
+  return Object.freeze({
+    key,
+    statuses: new Set(config.statuses ?? defaults.authCache.statuses),
+    durationMs: duration(config.duration, defaults.authCache.durationMs),
   });
 }
