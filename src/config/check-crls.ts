@@ -16,13 +16,18 @@ export function crlWarnings(
   now: number,
   memory: CheckMemory,
 ): Finding[] {
-  return trustPlaces(host, path).flatMap(({ path: place, crlPath, mode, own, trust }) => {
-    if (mode === 'off' || (own !== host.clientAuth && own.ca === undefined && own.crl === undefined))
-      return [];
-    return storeWarnings(trust, crlPath, material, now, memory).map((finding) =>
-      given(finding, `${place}/mode`),
-    );
-  });
+  // What several inherit is told once; it may be inherited from a host that is off itself.
+  const told = new Set<string>();
+  return trustPlaces(host, path).flatMap(
+    ({ path: place, crlPath, mode, trust: { ca, crl, revocation }, trust }) => {
+      const store = JSON.stringify([crlPath, ca, crl, revocation]);
+      if (mode === 'off' || told.has(store)) return [];
+      told.add(store);
+      return storeWarnings(trust, crlPath, material, now, memory).map((finding) =>
+        given(finding, `${place}/mode`),
+      );
+    },
+  );
 }
 
 function storeWarnings(

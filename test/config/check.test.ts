@@ -191,3 +191,26 @@ void t.test('where client certificates are off, its CRL is not looked at', async
   const late = await made({ crl: { nextUpdate: now - day } });
   t.same(said(late, changed(['mode: require', 'mode: off'])), []);
 });
+
+void t.test('a CRL that only routes inherit is looked at, and told of once', async (t) => {
+  const late = await made({ crl: { nextUpdate: now - day } });
+  const asking = (route: string) => [route, `${route}\n        clientAuth: { mode: require }`] as const;
+  const routes = [asking('bodyLimit: 8m'), asking('pathType: Exact')];
+  const told = [/^c:12:12 \/hosts\/0\/clientAuth\/crl warning: the 1st CRL in `ca.crl` was due/];
+  t.match(said(late, changed(['mode: require', 'mode: off'], ...routes)), told);
+  t.match(said(late, changed(...routes)), told);
+  t.equal(said(late, changed(...routes)).length, 1);
+});
+
+void t.test('a route with a CA of its own is told of a CRL that is none of its', async (t) => {
+  const good = await made();
+  const other = await createAuthority({ cn: 'Other', notBefore: now - day, notAfter: now + 100 * day });
+  const text = changed([
+    'pathType: Exact',
+    'pathType: Exact\n        clientAuth: { mode: require, ca: other.pem }',
+  ]);
+  t.match(said({ ...good, 'other.pem': other.cert }, text), [
+    /^c:12:12 \/hosts\/0\/clientAuth\/crl warning: `ca.crl` has no CRL of `CN=Other`/,
+    /^c:12:12 \/hosts\/0\/clientAuth\/crl warning: the 1st CRL in `ca.crl` is of none of the CAs in `other.pem`/,
+  ]);
+});
