@@ -254,6 +254,12 @@ export interface UpstreamTls {
   readonly ca: string | null;
   /** SNI and the name to verify; null: the endpoint's own address. */
   readonly serverName: string | null;
+  /** Otherwise the name is verified, but not sent. */
+  readonly sendServerName: boolean;
+  readonly minVersion: 'TLSv1.2' | 'TLSv1.3';
+  readonly maxVersion: 'TLSv1.2' | 'TLSv1.3';
+  /** By OpenSSL's names; null: the runtime's. */
+  readonly ciphers: readonly string[] | null;
   readonly cert: string | null;
   readonly key: string | null;
 }

@@ -52,6 +52,30 @@ const cases: readonly Case[] = [
     change: add('affinity: { cookie: "a=b;" }'),
     problems: ['25:29 /hosts/0/routes/0/affinity/cookie …'],
   },
+  {
+    name: 'TLS to a backend that cannot be',
+    change: [
+      [
+        'serverName: backend.internal,',
+        'serverName: backend.internal, ciphers: [ALL, NULL-SHA], minVersion: TLSv1.3, maxVersion: TLSv1.2,',
+      ],
+    ],
+    problems: [
+      '41:64 /upstreams/tls/tls/ciphers/0 …',
+      '41:69 /upstreams/tls/tls/ciphers/1 …',
+      '41:113 /upstreams/tls/tls/maxVersion is before `minVersion`: no version is left',
+    ],
+  },
+  {
+    name: 'a key that is the same for all',
+    change: [
+      [
+        "    endpoints: ['backend.internal:443']",
+        "    endpoints: ['backend.internal:443']\n    balance: { hash: all }",
+      ],
+    ],
+    problems: ['41:22 /upstreams/tls/balance/hash …'],
+  },
 ];
 
 void t.test('canaries and affinity', (t) => {

@@ -1,3 +1,4 @@
+import { cryptoFault } from '../../tls/crypto-settings.ts';
 import { normaliseHostName } from '../../snapshot/host-name.ts';
 import { compileKeyTemplate } from '../../snapshot/key-template.ts';
 import { normalisePath } from '../../snapshot/path.ts';
@@ -61,6 +62,13 @@ function tlsFindings({ tls }: UpstreamConfig, path: string): Finding[] {
   const findings: Finding[] = [];
   if (tls.serverName !== undefined && normaliseHostName(tls.serverName) === null) {
     findings.push(error(`${path}/serverName`, `${quote(tls.serverName)} is no host name or IP address`));
+  }
+  for (const [index, name] of (tls.ciphers ?? []).entries()) {
+    const fault = cryptoFault('ciphers', name);
+    if (fault !== null) findings.push(error(`${path}/ciphers/${index}`, `${quote(name)} ${fault}`));
+  }
+  if (tls.minVersion === 'TLSv1.3' && tls.maxVersion === 'TLSv1.2') {
+    findings.push(error(`${path}/maxVersion`, 'is before `minVersion`: no version is left'));
   }
   if ((tls.cert === undefined) !== (tls.key === undefined)) {
     const [given, missing] = tls.cert === undefined ? ['key', 'cert'] : ['cert', 'key'];

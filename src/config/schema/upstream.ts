@@ -1,10 +1,29 @@
 import { Type } from 'typebox';
 import { Duration, FilePath, RoutePath, strict } from './value.ts';
 
+const TlsVersion = Type.Union([Type.Literal('TLSv1.2'), Type.Literal('TLSv1.3')]);
+
 const UpstreamTls = Type.Object(
   {
     ca: Type.Optional(FilePath),
-    serverName: Type.Optional(Type.String({ minLength: 1 })),
+    serverName: Type.Optional(
+      Type.String({
+        minLength: 1,
+        description: "Sent as SNI and verified. Default: the endpoint's own name.",
+      }),
+    ),
+    sendServerName: Type.Optional(
+      Type.Boolean({ description: 'false: verify the name, but send no SNI. Default true.' }),
+    ),
+    minVersion: Type.Optional(TlsVersion),
+    maxVersion: Type.Optional(TlsVersion),
+    ciphers: Type.Optional(
+      Type.Array(Type.String({ minLength: 1 }), {
+        minItems: 1,
+        maxItems: 64,
+        description: 'Cipher suites by the names of OpenSSL or, of TLS 1.3, TLS.',
+      }),
+    ),
     cert: Type.Optional(FilePath),
     key: Type.Optional(FilePath),
     dangerouslySkipVerification: Type.Optional(

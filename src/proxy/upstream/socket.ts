@@ -93,10 +93,12 @@ function tlsOptions(tls: UpstreamTls, host: string): ConnectionOptions {
     secureContext: createSecureContext({
       ca: tls.ca ?? systemCertificates(),
       ...(tls.cert === null || tls.key === null ? {} : { cert: tls.cert, key: tls.key }),
-      minVersion: 'TLSv1.2',
+      minVersion: tls.minVersion,
+      maxVersion: tls.maxVersion,
+      ...(tls.ciphers === null ? {} : { ciphers: tls.ciphers.join(':') }),
     }),
     // RFC 6066 §3: addresses are not sent as server names.
-    servername: isIP(name) === 0 ? name : '',
+    servername: tls.sendServerName && isIP(name) === 0 ? name : '',
     checkServerIdentity: (_host, certificate) => checkServerIdentity(name, certificate),
     rejectUnauthorized: tls.verify,
     ALPNProtocols: ['http/1.1'],

@@ -69,6 +69,10 @@ function compileUpstreamTls(
     verify: config.dangerouslySkipVerification !== true,
     ca: file('ca'),
     serverName: config.serverName ?? null,
+    sendServerName: config.sendServerName ?? true,
+    minVersion: config.minVersion ?? 'TLSv1.2',
+    maxVersion: config.maxVersion ?? 'TLSv1.3',
+    ciphers: config.ciphers === undefined ? null : Object.freeze([...config.ciphers]),
     cert: file('cert'),
     key: file('key'),
   });

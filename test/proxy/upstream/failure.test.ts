@@ -1,7 +1,18 @@
+import type { UpstreamTls } from '../../../src/snapshot/snapshot.ts';
 import type { Socket } from 'node:net';
 import { PassThrough } from 'node:stream';
 import t from 'tap';
-import { deadEndpoint, eachRequest, endpointOf, rawServer, response, rig, send, until } from './support.ts';
+import {
+  deadEndpoint,
+  eachRequest,
+  endpointOf,
+  rawServer,
+  response,
+  rig,
+  send,
+  until,
+  usualTls,
+} from './support.ts';
 
 const quick = { connectMs: 2000, sendMs: 2000, readMs: 2000 };
 const head = (fields: string): string => `HTTP/1.1 200 OK\r\n${fields}\r\n\r\n`;
@@ -239,7 +250,7 @@ void t.test('a client that sends slowly is not held against the upstream', async
 void t.test('no connection in time is upstream_connect_timeout', async (t) => {
   // A server that accepts but never shakes hands: the time is for TLS too.
   const server = await rawServer(t, (socket) => socket.resume());
-  const tls = { verify: true, ca: null, serverName: null, cert: null, key: null };
+  const tls: UpstreamTls = { verify: true, ca: null, ...usualTls };
   const { upstreams } = rig(t, [server.endpoint], { tls });
   const start = performance.now();
   const outcome = await send(upstreams, { timeouts: { ...quick, connectMs: 100 } }).done;

@@ -1,9 +1,20 @@
 import { once } from 'node:events';
+import type { UpstreamTls } from '../../../src/snapshot/snapshot.ts';
 import type { Socket } from 'node:net';
 import { PassThrough } from 'node:stream';
 import t, { type Test } from 'tap';
 import { createAuthority } from '../../support/pki.ts';
-import { bodyOf, eachRequest, type RawServer, rawServer, response, rig, send, until } from './support.ts';
+import {
+  bodyOf,
+  eachRequest,
+  type RawServer,
+  rawServer,
+  response,
+  rig,
+  send,
+  until,
+  usualTls,
+} from './support.ts';
 
 /** A server that keeps what it is sent and answers each head. */
 async function recorder(
@@ -262,7 +273,7 @@ void t.test(
           },
           tls === undefined ? {} : { tls },
         );
-        const trust = { verify: true, ca: authority.cert, serverName: null, cert: null, key: null };
+        const trust: UpstreamTls = { verify: true, ca: authority.cert, ...usualTls };
         const { upstreams } = rig(t, [server.endpoint], { tls: tls === undefined ? null : trust });
         for (let n = 0; n < 20; n++) {
           const stream = new PassThrough();

@@ -1,3 +1,4 @@
+import type { UpstreamTls } from '../../../src/snapshot/snapshot.ts';
 import t, { type Test } from 'tap';
 import type { UpstreamEvent } from '../../../src/observe/observer.ts';
 import type { Health } from '../../../src/snapshot/snapshot.ts';
@@ -12,6 +13,7 @@ import {
   send,
   until,
   upstreamOf,
+  usualTls,
 } from './support.ts';
 
 const health: Health = {
@@ -128,7 +130,7 @@ void t.test('checks verify TLS as requests do', async (t) => {
     eachRequest((socket) => socket.write(response('fine'))),
     { tls: { cert: leaf.bundle, key: leaf.key } },
   );
-  const tls = { verify: true, ca: root.cert, serverName: null, cert: null, key: null };
+  const tls: UpstreamTls = { verify: true, ca: root.cert, ...usualTls };
   const good = rig(t, [server.endpoint], { health, tls });
   await until(() => server.sockets.length > 3);
   t.same(good.events, []);

@@ -10,7 +10,7 @@ import type {
   UpstreamFailure,
 } from '../../../src/proxy/upstream/outbound.ts';
 import { Upstreams, type UpstreamsOptions } from '../../../src/proxy/upstream/upstreams.ts';
-import type { Endpoint, Upstream } from '../../../src/snapshot/snapshot.ts';
+import type { Endpoint, Upstream, UpstreamTls } from '../../../src/snapshot/snapshot.ts';
 
 interface Test {
   teardown(done: () => unknown): void;
@@ -100,6 +100,17 @@ export function eachRequest(
 export function response(body: string, ...headers: readonly string[]): string {
   return ['HTTP/1.1 200 OK', `Content-Length: ${Buffer.byteLength(body)}`, ...headers, '', body].join('\r\n');
 }
+
+/** TLS to an upstream as it is where only trust is configured. */
+export const usualTls: Omit<UpstreamTls, 'verify' | 'ca'> = {
+  serverName: null,
+  sendServerName: true,
+  minVersion: 'TLSv1.2',
+  maxVersion: 'TLSv1.3',
+  ciphers: null,
+  cert: null,
+  key: null,
+};
 
 let keys = 0;
 

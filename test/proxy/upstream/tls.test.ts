@@ -4,13 +4,22 @@ import type { TlsOptions, TLSSocket } from 'node:tls';
 import t, { type Test } from 'tap';
 import type { UpstreamTls } from '../../../src/snapshot/snapshot.ts';
 import { createAuthority, type Issued, selfSigned, writeFiles } from '../../support/pki.ts';
-import { eachRequest, type RawServer, rawServer, response, type Rig, rig, send } from './support.ts';
+import {
+  eachRequest,
+  type RawServer,
+  rawServer,
+  response,
+  type Rig,
+  rig,
+  send,
+  usualTls,
+} from './support.ts';
 
 const root = await createAuthority({ cn: 'Upstream Root' });
 const other = await createAuthority({ cn: 'Other Root' });
 const good = await root.issue({ hosts: ['127.0.0.1', 'app.test', 'localhost'], usage: 'server' });
 
-const verified: UpstreamTls = { verify: true, ca: root.cert, serverName: null, cert: null, key: null };
+const verified: UpstreamTls = { verify: true, ca: root.cert, ...usualTls };
 
 /** Needs the openssl program; its absence is an error where CI=true. */
 const withoutOpenssl =
@@ -225,3 +234,30 @@ async function sServer(t: Test, version: 'TLSv1.2' | 'TLSv1.3'): Promise<number>
     if (port !== undefined) return Number(port);
   }
 }
+
+void t.test('versions and cipher suites are those that are configured', async (t) => {
+  const old = await serve(t, good, { maxVersion: 'TLSv1.2' });
+  const only13 = await send(rigFor(t, old, { ...verified, minVersion: 'TLSv1.3' }).upstreams).done;
+  t.equal(only13.failure?.reason, 'upstream_tls');
+  const served = await serve(t, good);
+  const sockets: TLSSocket[] = [];
+  served.server.server.on('secureConnection', (socket: TLSSocket) => sockets.push(socket));
+  const name = 'ECDHE-ECDSA-AES256-GCM-SHA384';
+  const one: UpstreamTls = {
+    ...verified,
+    maxVersion: 'TLSv1.2',
+    ciphers: [name, 'ECDHE-RSA-AES256-GCM-SHA384'],
+  };
+  t.equal((await send(rigFor(t, served, one).upstreams).done).failure, null);
+  t.equal(sockets[0]?.getProtocol(), 'TLSv1.2');
+  t.match(sockets[0]?.getCipher().name, /^ECDHE-(?:ECDSA|RSA)-AES256-GCM-SHA384$/);
+});
+
+void t.test('a server name may be verified without being sent', async (t) => {
+  const served = await serve(t, good);
+  const quiet: UpstreamTls = { ...verified, serverName: 'app.test', sendServerName: false };
+  t.equal((await send(rigFor(t, served, quiet).upstreams).done).failure, null);
+  t.same(served.seen.names, [false]);
+  const wrong = await send(rigFor(t, served, { ...quiet, serverName: 'other.test' }).upstreams).done;
+  t.equal(wrong.failure?.reason, 'upstream_tls', 'and it is verified');
+});

@@ -1,8 +1,9 @@
 import { once } from 'node:events';
+import type { UpstreamTls } from '../../../src/snapshot/snapshot.ts';
 import t from 'tap';
 import { UpstreamError } from '../../../src/proxy/upstream/upstreams.ts';
 import { createAuthority } from '../../support/pki.ts';
-import { deadEndpoint, rawServer, rig, until } from './support.ts';
+import { deadEndpoint, rawServer, rig, until, usualTls } from './support.ts';
 
 const time = { connectMs: 2000 };
 const echo = (t: Parameters<typeof rawServer>[0], more = {}): ReturnType<typeof rawServer> =>
@@ -38,7 +39,7 @@ void t.test('a tunnel over TLS is verified as requests are', async (t) => {
   const root = await createAuthority({ cn: 'Root' });
   const leaf = await root.issue({ hosts: ['127.0.0.1'], usage: 'server' });
   const server = await echo(t, { tls: { cert: leaf.bundle, key: leaf.key } });
-  const tls = { verify: true, ca: root.cert, serverName: null, cert: null, key: null };
+  const tls: UpstreamTls = { verify: true, ca: root.cert, ...usualTls };
   const good = await rig(t, [server.endpoint], { tls }).upstreams.connect('app', time);
   good.socket.write('hello');
   t.equal(String((await once(good.socket, 'data'))[0]), 'hello');
@@ -79,7 +80,7 @@ void t.test('a failure given with the release counts against the endpoint', asyn
 
 void t.test('an aborted signal gives the connection up', async (t) => {
   const silent = await rawServer(t, (socket) => socket.resume());
-  const tls = { verify: true, ca: null, serverName: null, cert: null, key: null };
+  const tls: UpstreamTls = { verify: true, ca: null, ...usualTls };
   const { upstreams } = rig(t, [silent.endpoint], { tls });
   const controller = new AbortController();
   const opening = upstreams.connect('app', time, controller.signal);

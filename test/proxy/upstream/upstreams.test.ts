@@ -1,3 +1,4 @@
+import type { UpstreamTls } from '../../../src/snapshot/snapshot.ts';
 import t, { type Test } from 'tap';
 import {
   deadEndpoint,
@@ -11,6 +12,7 @@ import {
   send,
   until,
   upstreamOf,
+  usualTls,
 } from './support.ts';
 
 /** A server that answers each request with its own name. */
@@ -141,7 +143,7 @@ void t.test('a change of identity or trust uses no older connection', async (t) 
   await until(() => server.sockets[0]!.destroyed);
   await send(upstreams).done;
   t.equal(server.sockets.length, 2);
-  const tls = { verify: true, ca: null, serverName: null, cert: null, key: null };
+  const tls: UpstreamTls = { verify: true, ca: null, ...usualTls };
   upstreams.update(new Map([['app', upstreamOf([server.endpoint], { keepAlive, tls })]]));
   await until(() => server.sockets[1]!.destroyed);
   const timeouts = { connectMs: 50, sendMs: 50, readMs: 50 };
