@@ -246,6 +246,7 @@ export class App {
     this.#snapshot = snapshot;
     this.#lane.reviewTunnels();
     this.#observability.describe(snapshot);
+    this.#https.staple(snapshot);
     // Of worker processes the supervisor reports it, once.
     if (this.#worker !== null) return;
     this.#observability.observer.reload({ result: 'success', version: snapshot.version, problems: [] });

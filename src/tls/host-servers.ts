@@ -26,6 +26,8 @@ export interface HandshakeHandlers {
    */
   secure(socket: TLSSocket, stores: readonly LoadedStore[], renewTickets: () => void): void;
   failed(error: NodeJS.ErrnoException, socket: TLSSocket): void;
+  /** The OCSP response to staple for a host (`Host.id`) that staples; null: none. */
+  staple(hostId: string): Buffer | null;
 }
 
 /** Seconds for which a session can be resumed: nginx's ssl_session_timeout as ingress-nginx sets it. */
@@ -112,6 +114,13 @@ export class HostServers {
       server.on('secureConnection', (socket) =>
         this.#handlers.secure(socket, stores, () => this.#tickets.renew(ticketName)),
       );
+      if (host.stapling !== null) {
+        server.on(
+          'OCSPRequest',
+          (_certificate, _issuer, answer: (error: null, response: Buffer | null) => void) =>
+            answer(null, this.#handlers.staple(host.id)),
+        );
+      }
       server.on('tlsClientError', (error, socket) => this.#handlers.failed(error, socket));
       return entry;
     } catch (error) {
@@ -169,9 +178,9 @@ function tlsOptions(
   return options;
 }
 
-function settingsKey({ certificate, clientAuth }: Host, common: string): string {
+function settingsKey({ certificate, stapling, clientAuth }: Host, common: string): string {
   return createHash('sha256')
-    .update(JSON.stringify([certificate, clientAuth.handshakeKey, common]))
+    .update(JSON.stringify([certificate, stapling !== null, clientAuth.handshakeKey, common]))
     .digest('hex');
 }
 

@@ -13,6 +13,7 @@ import { outcomeOf } from './handshake-outcome.ts';
 import { connectionOfHandshake, judgeHandshake, type Judgement, serverNameHolds } from './handshake.ts';
 import { type HandshakeHandlers, HostServers } from './host-servers.ts';
 import { OcspLookup } from './ocsp/lookup.ts';
+import { Staples } from './ocsp/staples.ts';
 import { StatusCheck } from './ocsp/status-check.ts';
 import { OcspTransport } from './ocsp/transport.ts';
 import { PendingHandshake } from './pending-handshake.ts';
@@ -26,7 +27,7 @@ export interface TlsListenerDeps {
   readonly snapshot: () => Snapshot;
   readonly observer: Pick<
     Observer,
-    'handshake' | 'connectionOpened' | 'connectionClosed' | 'connectionRefused' | 'ocsp'
+    'handshake' | 'connectionOpened' | 'connectionClosed' | 'connectionRefused' | 'ocsp' | 'staple'
   >;
   /** Takes over a connection whose handshake is complete. */
   readonly accept: (socket: TLSSocket, connection: Connection) => void;
@@ -58,6 +59,7 @@ export class TlsListener {
   readonly #proofs: ProofMemory;
   readonly #responders = new OcspTransport();
   readonly #status: StatusCheck;
+  readonly #staples: Staples;
   readonly #now: () => number;
 
   constructor(deps: TlsListenerDeps) {
@@ -65,10 +67,16 @@ export class TlsListener {
     this.#now = deps.now ?? Date.now;
     this.#proofs = new ProofMemory(undefined, deps.proofs);
     this.#status = new StatusCheck(new OcspLookup(this.#responders, this.#now), this.#now);
+    this.#staples = new Staples({
+      transport: this.#responders,
+      tell: (event) => deps.observer.staple(event),
+      now: this.#now,
+    });
     this.#hosts = new HostServers(
       {
         secure: (...finished) => this.#secure(...finished),
         failed: (error, socket) => this.#failed(error, socket),
+        staple: (hostId) => this.#staples.of(hostId),
       },
       this.#now,
       deps.tickets,
@@ -89,6 +97,11 @@ export class TlsListener {
    */
   prepare(snapshot: Snapshot): () => void {
     return this.#hosts.prepare(snapshot);
+  }
+
+  /** Keeps what is stapled to certificates as a snapshot says that now serves. */
+  staple(snapshot: Snapshot): void {
+    this.#staples.update(snapshot);
   }
 
   /** Rejects with the system's error (EADDRINUSE, EACCES …). */
@@ -113,6 +126,7 @@ export class TlsListener {
 
   /** Asks no responder any more. What it was being asked fails. */
   close(): Promise<void> {
+    this.#staples.close();
     return this.#responders.close();
   }
 

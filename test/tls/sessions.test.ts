@@ -51,6 +51,7 @@ async function listen(t: { teardown(handler: () => unknown): void }, crl?: strin
       connectionClosed() {},
       connectionRefused() {},
       ocsp() {},
+      staple() {},
     },
     accept(socket, connection) {
       connections.push(connection);

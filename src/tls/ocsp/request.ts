@@ -16,8 +16,13 @@ const sha1Algorithm = Buffer.from('300906052b0e03021a0500', 'hex');
  *
  * @param leaf The certificate in question.
  * @param issuerKeyBits Of its issuer's certificate.
+ * @param nonce Null: none is sent, and the responder may answer with what it signed beforehand.
  */
-export function encodeRequest(leaf: CertificateFields, issuerKeyBits: Uint8Array, nonce: Uint8Array): Buffer {
+export function encodeRequest(
+  leaf: CertificateFields,
+  issuerKeyBits: Uint8Array,
+  nonce: Uint8Array | null,
+): Buffer {
   const certId = tlv(
     0x30,
     sha1Algorithm,
@@ -26,6 +31,7 @@ export function encodeRequest(leaf: CertificateFields, issuerKeyBits: Uint8Array
     tlv(0x02, leaf.serial),
   );
   const requestList = tlv(0x30, tlv(0x30, certId));
+  if (nonce === null) return tlv(0x30, tlv(0x30, requestList));
   const extension = tlv(0x30, nonceOidDer, tlv(0x04, tlv(0x04, nonce)));
   return tlv(0x30, tlv(0x30, requestList, tlv(0xa2, tlv(0x30, extension))));
 }
