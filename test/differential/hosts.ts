@@ -17,7 +17,12 @@ export interface HostSpec {
   readonly matchCn?: string;
   /** auth-tls-pass-certificate-to-upstream. */
   readonly passCertificate?: boolean;
+  /** enable-cors with this cors-allow-origin. */
+  readonly cors?: readonly string[];
 }
+
+/** Sets headers as ingress-nginx does; Debian has it in libnginx-mod-http-headers-more-filter. */
+export const headersMore = '/usr/lib/nginx/modules/ngx_http_headers_more_filter_module.so';
 
 export type Files = Readonly<Record<string, string>>;
 
@@ -33,7 +38,7 @@ export function ourConfig(hosts: readonly HostSpec[], endpoint: string): Partial
   return { hosts: hosts.map(ourHost), upstreams: { backend: { endpoints: [endpoint] } } };
 }
 
-function ourHost({ name, clientAuth, matchCn, passCertificate }: HostSpec): HostConfig {
+function ourHost({ name, clientAuth, matchCn, passCertificate, cors }: HostSpec): HostConfig {
   const mode = modes[clientAuth?.verify ?? 'off'];
   return {
     names: [name],
@@ -49,7 +54,9 @@ function ourHost({ name, clientAuth, matchCn, passCertificate }: HostSpec): Host
         }),
     ...(matchCn === undefined ? {} : { policy: { cn: matchCn } }),
     ...(passCertificate === true ? { identityHeaders: { certificate: true } } : {}),
-    routes: [{ path: '/', upstream: 'backend' }],
+    routes: [
+      { path: '/', upstream: 'backend', ...(cors === undefined ? {} : { cors: { origins: [...cors] } }) },
+    ],
   };
 }
 
@@ -73,7 +80,8 @@ export function writeNginxConfig(
   for (const [name, text] of Object.entries(files)) writeFileSync(join(dir, name), text, { mode: 0o600 });
   const servers = hosts.map((host) => server(host, endpoint, listens)).join('');
   const file = join(dir, 'nginx.conf');
-  writeFileSync(file, main(dir, servers + catchAll(listens)));
+  const load = hosts.some(({ cors }) => cors !== undefined) ? `load_module ${headersMore};\n` : '';
+  writeFileSync(file, load + main(dir, servers + catchAll(listens)));
   return file;
 }
 
@@ -159,6 +167,7 @@ function server(host: HostSpec, endpoint: string, listens: readonly NginxListen[
   ];
   const location = [
     'client_max_body_size 1m;',
+    ...(host.cors === undefined ? [] : corsLines(host.cors)),
     ...headers.map((header) => `proxy_set_header ${header};`),
     'proxy_http_version 1.1;',
     'proxy_buffering off;',
@@ -185,4 +194,29 @@ function catchAll(listens: readonly NginxListen[]): string {
 
 function block(head: string, lines: readonly string[]): string {
   return `${head} {\n${lines.map((line) => `  ${line}\n`).join('')}}\n`;
+}
+
+/** The template's part for enable-cors, with the annotations' defaults. */
+function corsLines(origins: readonly string[]): string[] {
+  const regex = (origin: string): string =>
+    `(${origin.replace(/[.+?^$()[\]{}|\\]/g, '\\$&').replace('*', '[A-Za-z0-9\\-]+')})`;
+  const said = [
+    "more_set_headers 'Access-Control-Allow-Origin: $http_origin';",
+    "more_set_headers 'Access-Control-Allow-Credentials: true';",
+    "more_set_headers 'Access-Control-Allow-Methods: GET, PUT, POST, DELETE, PATCH, OPTIONS';",
+    "more_set_headers 'Access-Control-Allow-Headers: DNT,Keep-Alive,User-Agent,X-Requested-With,If-Modified-Since,Cache-Control,Content-Type,Range,Authorization';",
+    "more_set_headers 'Access-Control-Max-Age: 1728000';",
+  ];
+  const nothing = [
+    "more_set_headers 'Content-Type: text/plain charset=UTF-8';",
+    "more_set_headers 'Content-Length: 0';",
+  ];
+  return [
+    ...(origins.includes('*')
+      ? ['set $http_origin *;', "set $cors 'true';"]
+      : [`if ($http_origin ~* (${origins.map(regex).join('|')})$ ) { set $cors 'true'; }`]),
+    "if ($request_method = 'OPTIONS') { set $cors ${cors}options; }",
+    block('if ($cors = "true")', said),
+    block('if ($cors = "trueoptions")', [...said, ...nothing, 'return 204;']),
+  ];
 }

@@ -2,8 +2,8 @@ import type { Cors } from '../../snapshot/cors.ts';
 
 /**
  * What an answer says in Access-Control-Allow-Origin, or null where the origin may not read it. An origin is only echoed
- * where it is one of those configured, whole: nginx's regular expression, open at its start, is not for us. `null`, which any
- * sandboxed page can send, is one of them never.
+ * where it is one of those configured, from its first to its last character. `null`, which any sandboxed page can send, is
+ * never one of them.
  */
 export function allowedOrigin(cors: Cors, origin: string | null): string | null {
   if (cors.anyOrigin) return '*';
