@@ -8,8 +8,9 @@ import { FullLane } from './proxy/full-lane.ts';
 import { answerPlainHttp } from './proxy/plain-http.ts';
 import { createRedirectListener } from './proxy/redirect-listener.ts';
 import { quietTurn } from './quiet-turn.ts';
+import { inSlices } from './slices.ts';
 import { Upstreams } from './proxy/upstream/upstreams.ts';
-import { compile, CompileMemory } from './snapshot/compile.ts';
+import { CompileMemory, compileSteps } from './snapshot/compile.ts';
 import type { Connection } from './snapshot/connection.ts';
 import { decide } from './snapshot/decide.ts';
 import type { ListenAddress, Snapshot } from './snapshot/snapshot.ts';
@@ -69,6 +70,7 @@ export class App {
   #snapshot: Snapshot | null = null;
   #state: 'starting' | 'serving' | 'draining' | 'stopped' = 'starting';
   #reloading: Promise<void> = Promise.resolve();
+  #configuring: Promise<unknown> = Promise.resolve();
 
   constructor(
     source: Source,
@@ -119,7 +121,7 @@ export class App {
    */
   async start(): Promise<Addresses> {
     try {
-      this.#swap(await this.#load());
+      await this.#take();
       await this.#lane.ready;
       const { listeners } = this.snapshot;
       const sockets = this.#worker?.sockets ?? null;
@@ -171,12 +173,20 @@ export class App {
   }
 
   /** Swaps in what the source now has; gives what is wrong with it, and then nothing has changed. Never rejects. */
-  async configure(): Promise<readonly string[]> {
+  configure(): Promise<readonly string[]> {
+    const configured = this.#configuring.then(() => this.#configure());
+    this.#configuring = configured;
+    return configured;
+  }
+
+  async #configure(): Promise<readonly string[]> {
     if (this.#state === 'stopped') return [];
     try {
-      this.#swap(await this.#load());
+      await this.#take();
       return [];
     } catch (error) {
+      // Stopped while it loaded: nobody is left to be told.
+      if (this.#isStopped()) return [];
       return error instanceof ConfigurationError ? error.problems : [String(error)];
     }
   }
@@ -226,21 +236,27 @@ export class App {
     this.#lane.accept(socket);
   }
 
-  /** @throws ConfigurationError */
-  async #load(): Promise<Snapshot> {
-    const snapshot = checkedSnapshot(await this.#source.load(), this.#observability, this.#memory);
-    return this.#worker === null ? snapshot : this.#worker.share(snapshot);
-  }
-
-  /** @throws ConfigurationError when TLS does not take a certificate or trust store; nothing has changed then. */
-  #swap(snapshot: Snapshot): void {
+  /**
+   * Loads the configuration and puts it in force. What takes long is done in slices, between which connections are
+   * served; the swap itself is one step.
+   * @throws ConfigurationError, also when TLS does not take a certificate or trust store; nothing has changed then.
+   */
+  async #take(): Promise<void> {
+    const loaded = await this.#source.load();
+    const whole = await checkedSnapshot(loaded, this.#observability, this.#memory);
+    const snapshot = this.#worker === null ? whole : this.#worker.share(whole);
     let commitTls: () => void;
     try {
-      commitTls = this.#https.prepare(snapshot);
+      commitTls = await inSlices(this.#https.prepareSteps(snapshot));
     } catch (error) {
       if (error instanceof TlsMaterialError) throw new ConfigurationError([error.message]);
       throw error;
     }
+    if (this.#isStopped()) throw new ConfigurationError(['the program has stopped']);
+    this.#swap(snapshot, commitTls);
+  }
+
+  #swap(snapshot: Snapshot, commitTls: () => void): void {
     commitTls();
     this.#upstreams.update(snapshot.upstreams);
     this.#snapshot = snapshot;
@@ -265,6 +281,10 @@ export class App {
     };
   }
 
+  #isStopped(): boolean {
+    return this.#state === 'stopped';
+  }
+
   get #openConnections(): number {
     return this.#https.openConnections + this.#http.openConnections;
   }
@@ -286,16 +306,16 @@ export function describeHosts(snapshot: Snapshot): unknown {
 
 /**
  * The snapshot of what a source gave; its warnings are logged.
- * @throws ConfigurationError
+ * Rejects with a ConfigurationError.
  */
-export function checkedSnapshot(
+export async function checkedSnapshot(
   loaded: Loaded | Unloadable,
   { log }: Pick<Observability, 'log'>,
   memory: CompileMemory = new CompileMemory(),
-): Snapshot {
+): Promise<Snapshot> {
   if (!loaded.ok) throw new ConfigurationError(loaded.problems);
   for (const warning of loaded.warnings) log.program('warn', warning);
-  const compiled = compile(loaded.config, loaded.material, memory);
+  const compiled = await inSlices(compileSteps(loaded.config, loaded.material, memory));
   if (!compiled.ok) throw new ConfigurationError(compiled.problems.map((problem) => loaded.place(problem)));
   return compiled.snapshot;
 }

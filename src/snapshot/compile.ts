@@ -1,6 +1,6 @@
 import { defaults } from '../config/defaults.ts';
 import { pointer } from '../config/problem.ts';
-import type { Config, HostConfig } from '../config/schema.ts';
+import type { Config } from '../config/schema.ts';
 import { tlsPresets } from '../config/tls-presets.ts';
 import { identityHeaderNamesOf } from '../proxy/headers/names.ts';
 import { CompileContext, digest, type CompileProblem, type Material } from './compile/context.ts';
@@ -13,6 +13,7 @@ import { compileLimits } from './compile/limits.ts';
 import { compileListeners } from './compile/listeners.ts';
 import { PartMemory } from './compile/memory.ts';
 import { compileUpstream } from './compile/upstream.ts';
+import { finish, type Steps } from '../steps.ts';
 import { createHostTable } from './host-table.ts';
 import type { Host, Snapshot, Upstream } from './snapshot.ts';
 
@@ -41,10 +42,19 @@ export function compile(
   material: Material,
   memory: CompileMemory = new CompileMemory(),
 ): CompileResult {
+  return finish(compileSteps(config, material, memory));
+}
+
+/** `compile`, step by step. One at a time with one memory. */
+export function* compileSteps(
+  config: Config,
+  material: Material,
+  memory: CompileMemory,
+): Steps<CompileResult> {
   const context = new CompileContext(material);
   memory.hosts.begin();
   memory.upstreams.begin();
-  const snapshot = snapshotOf(context, config, material, memory);
+  const snapshot = yield* snapshotOf(context, config, material, memory);
   if (context.problems.length === 0) {
     memory.hosts.commit();
     memory.upstreams.commit();
@@ -54,36 +64,39 @@ export function compile(
     : { ok: false, problems: Object.freeze(context.problems) };
 }
 
-function snapshotOf(
+function* snapshotOf(
   context: CompileContext,
   config: Config,
   material: Material,
   memory: CompileMemory,
-): Snapshot {
+): Steps<Snapshot> {
   const upstreams = new Map<string, Upstream>();
   const digests: string[] = [];
   for (const [name, upstream] of Object.entries(config.upstreams)) {
     const compiled = memory.upstreams.part(context, material, {
       name,
       config: upstream,
-      links: '',
+      upstreams,
       digest: digestOf,
       make: () => compileUpstream(context, name, upstream, pointer('upstreams', name)),
     });
     upstreams.set(name, compiled.part);
     digests.push(name, compiled.digest);
+    yield;
   }
-  const hosts = config.hosts.map((host, index) => {
+  const hosts: Host[] = [];
+  for (const [index, host] of config.hosts.entries()) {
     const compiled = memory.hosts.part(context, material, {
       name: host.names[0] ?? '',
       config: host,
-      links: missingUpstreams(host, upstreams),
+      upstreams,
       digest: digestOf,
       make: () => compileHost(context, host, upstreams, pointer('hosts', index)),
     });
     digests.push(compiled.digest);
-    return compiled.part;
-  });
+    hosts.push(compiled.part);
+    yield;
+  }
   const names = new Set<string>();
   for (const [index, host] of hosts.entries()) {
     for (const name of host.names) {
@@ -134,21 +147,8 @@ function snapshotOf(
   });
 }
 
-function digestOf(text: string, links: string, files: ReadonlyMap<string, string>): string {
-  return digest(text, links, ...[...files].flat());
-}
-
-/** Of the upstreams a host can depend only on whether they are there. */
-function missingUpstreams(host: HostConfig, upstreams: ReadonlyMap<string, Upstream>): string {
-  return host.routes
-    .flatMap(({ upstream, canary, access, errorPages }) => [
-      upstream ?? '',
-      access?.external?.upstream ?? '',
-      errorPages?.upstream ?? '',
-      ...(canary ?? []).map((one) => one.upstream),
-    ])
-    .filter((name) => !upstreams.has(name))
-    .join(' ');
+function digestOf(text: string, missing: string, files: ReadonlyMap<string, string>): string {
+  return digest(text, missing, ...[...files].flat());
 }
 
 /** Rule 4: the names of all dialects, and of every template anywhere in the configuration. */

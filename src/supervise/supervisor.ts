@@ -9,6 +9,7 @@ import {
 } from '../app.ts';
 import type { Loaded, Source } from '../config/source.ts';
 import type { Observability } from '../observe/observe.ts';
+import { CompileMemory } from '../snapshot/compile.ts';
 import type { MetricsState } from '../observe/page.ts';
 import type { Snapshot } from '../snapshot/snapshot.ts';
 import { TicketKeys, ticketKeyPeriod } from '../tls/ticket-keys.ts';
@@ -57,6 +58,7 @@ export class Supervisor {
   readonly #timers: NodeJS.Timeout[] = [];
   #sockets: Sockets | null = null;
   #snapshot: Snapshot | null = null;
+  readonly #memory = new CompileMemory();
   #handed: Handed | null = null;
   #watch: { close(): void } | null = null;
   #state: 'starting' | 'serving' | 'draining' | 'stopped' = 'starting';
@@ -200,7 +202,7 @@ export class Supervisor {
   /** @throws ConfigurationError */
   async #load(): Promise<{ readonly loaded: Loaded; readonly snapshot: Snapshot }> {
     const loaded = await this.#source.load();
-    const snapshot = checkedSnapshot(loaded, this.#observability);
+    const snapshot = await checkedSnapshot(loaded, this.#observability, this.#memory);
     return { loaded: loaded as Loaded, snapshot };
   }
 

@@ -2,6 +2,7 @@ import { constants, createHash } from 'node:crypto';
 import type { Socket } from 'node:net';
 import { Server, type TLSSocket, type TlsOptions } from 'node:tls';
 import type { Host, Snapshot } from '../snapshot/snapshot.ts';
+import { finish, type Steps } from '../steps.ts';
 import { LoadedStore } from './loaded-store.ts';
 import { TicketKeys, ticketKeyPeriod } from './ticket-keys.ts';
 import { cryptoOptions } from './crypto-settings.ts';
@@ -77,16 +78,23 @@ export class HostServers {
    * @throws TlsMaterialError for the first host whose material does not load; nothing has changed then.
    */
   prepare(snapshot: Snapshot): () => void {
+    return finish(this.prepareSteps(snapshot));
+  }
+
+  /** `prepare`, step by step; handshakes may go on in between, with the settings as they are. One at a time. */
+  *prepareSteps(snapshot: Snapshot): Steps<() => void> {
     const servers = new Map<string, HostServer>();
     const common = commonSettings(snapshot);
     for (const host of snapshot.hosts.all) {
       const kept = this.#servers.get(host.id);
       if (kept !== undefined && kept.common === common && kept.host === host) {
         servers.set(host.id, kept);
+        yield;
         continue;
       }
       const key = settingsKey(host, common);
       servers.set(host.id, kept?.key === key ? { ...kept, host } : this.#create(key, common, host, snapshot));
+      yield;
     }
     return () => {
       this.#servers = servers;

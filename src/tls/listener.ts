@@ -18,6 +18,7 @@ import { StatusCheck } from './ocsp/status-check.ts';
 import { OcspTransport } from './ocsp/transport.ts';
 import { PendingHandshake } from './pending-handshake.ts';
 import { ProofMemory, type ProofShare } from './proof-memory.ts';
+import type { Steps } from '../steps.ts';
 import type { TicketKeys } from './ticket-keys.ts';
 import type { Peer } from './proxy-protocol.ts';
 import { verdictOfAborted } from './verification.ts';
@@ -97,6 +98,11 @@ export class TlsListener {
    */
   prepare(snapshot: Snapshot): () => void {
     return this.#hosts.prepare(snapshot);
+  }
+
+  /** `prepare`, step by step. */
+  prepareSteps(snapshot: Snapshot): Steps<() => void> {
+    return this.#hosts.prepareSteps(snapshot);
   }
 
   /** Keeps what is stapled to certificates as a snapshot says that now serves. */

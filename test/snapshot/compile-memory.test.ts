@@ -91,3 +91,14 @@ await t.test('a moved host is the same, and its problems are told where it stand
   t.not(after.version, before.version, 'the order chooses the default host among equals');
   t.end();
 });
+
+await t.test('an upstream that a route leads to besides its own is asked for too', (t) => {
+  const memory = new CompileMemory();
+  const config = aConfig();
+  config.hosts[0]!.routes[0]!.canary = [{ upstream: 'two', weight: 10 }];
+  config.hosts[1]!.routes[0]!.upstream = 'one';
+  compiled(config, memory);
+  const without: Config = { ...config, upstreams: { one: config.upstreams['one']! } };
+  t.match(compile(without, new Map(Object.entries(material)), memory), { ok: false });
+  t.end();
+});

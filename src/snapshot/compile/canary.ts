@@ -16,7 +16,7 @@ export function compileCanaries(
 ): readonly Canary[] {
   const canaries = (configs ?? []).map((config, index) => {
     const place = `${path}/${index}`;
-    if (!upstreams.has(config.upstream)) {
+    if (!context.hasUpstream(upstreams, config.upstream)) {
       context.problem(`${place}/upstream`, `there is no upstream ${config.upstream}`);
     }
     const share = (config.weight ?? 0) / (config.weightTotal ?? defaults.canaryWeightTotal);

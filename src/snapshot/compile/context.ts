@@ -14,6 +14,7 @@ export class CompileContext {
   readonly problems: CompileProblem[] = [];
   readonly #material: Material;
   #read = new Map<string, string>();
+  #asked = new Map<string, boolean>();
 
   constructor(material: Material) {
     this.#material = material;
@@ -30,14 +31,22 @@ export class CompileContext {
     return content;
   }
 
-  /** From now on the files that are read belong to one part. */
-  beginFiles(): void {
+  /** From now on the files that are read, and the upstreams that are asked for, belong to one part. */
+  beginPart(): void {
     this.#read = new Map();
+    this.#asked = new Map();
   }
 
-  /** The files read since `beginFiles`. */
-  endFiles(): ReadonlyMap<string, string> {
-    return this.#read;
+  /** What was read since `beginPart`, and for each upstream asked for whether it is there. */
+  endPart(): { readonly files: ReadonlyMap<string, string>; readonly asked: ReadonlyMap<string, boolean> } {
+    return { files: this.#read, asked: this.#asked };
+  }
+
+  /** Is there such an upstream? */
+  hasUpstream(upstreams: ReadonlyMap<string, unknown>, name: string): boolean {
+    const there = upstreams.has(name);
+    this.#asked.set(name, there);
+    return there;
   }
 
   problem(path: string, message: string): void {

@@ -11,7 +11,7 @@ export function compileErrorPages(
   path: string,
 ): ErrorPages | null {
   if (config === undefined) return null;
-  if (!upstreams.has(config.upstream)) {
+  if (!context.hasUpstream(upstreams, config.upstream)) {
     context.problem(`${path}/upstream`, `there is no upstream ${config.upstream}`);
   }
   return Object.freeze({

@@ -5,8 +5,8 @@ interface Remembered<Part> {
   readonly config: object;
   /** Files that were read for it. */
   readonly files: ReadonlyMap<string, string>;
-  /** What else it depended on. */
-  readonly links: string;
+  /** Upstreams that were asked for, and whether they were there. */
+  readonly asked: ReadonlyMap<string, boolean>;
   readonly part: Part;
   /** Over all of the above. */
   readonly digest: string;
@@ -24,9 +24,9 @@ export interface Making<Config extends object, Part> {
   /** What stays the same while the part's contents change: its name. */
   readonly name: string;
   readonly config: Config;
-  /** What the part depends on besides its configuration and the files read for it. */
-  readonly links: string;
-  readonly digest: (text: string, links: string, files: ReadonlyMap<string, string>) => string;
+  /** Upstreams that it may lead to: of them a part can depend only on whether they are there. */
+  readonly upstreams: ReadonlyMap<string, unknown>;
+  readonly digest: (text: string, missing: string, files: ReadonlyMap<string, string>) => string;
   readonly make: () => Part;
 }
 
@@ -56,25 +56,31 @@ export class PartMemory<Part> {
     material: Material,
     making: Making<Config, Part>,
   ): Compiled<Part> {
-    const { name, config, links } = making;
+    const { name, config, upstreams } = making;
     const before = this.#before.get(name);
-    if (before !== undefined && isSame(before, config, links, material)) {
+    if (before !== undefined && isSame(before, config, upstreams, material)) {
       this.#after.set(name, before.config === config ? before : { ...before, config });
       return before;
     }
     const problems = context.problems.length;
-    context.beginFiles();
+    context.beginPart();
     const part = making.make();
-    const files = context.endFiles();
+    const { files, asked } = context.endPart();
     const text = JSON.stringify(config);
-    const entry = { config, files, links, part, digest: making.digest(text, links, files), text };
+    const missing = [...asked].filter(([, there]) => !there).join(' ');
+    const entry = { config, files, asked, part, digest: making.digest(text, missing, files), text };
     if (context.problems.length === problems) this.#after.set(name, entry);
     return entry;
   }
 }
 
-function isSame<Part>(before: Remembered<Part>, config: object, links: string, material: Material): boolean {
-  if (before.links !== links) return false;
+function isSame<Part>(
+  before: Remembered<Part>,
+  config: object,
+  upstreams: ReadonlyMap<string, unknown>,
+  material: Material,
+): boolean {
+  for (const [name, there] of before.asked) if (upstreams.has(name) !== there) return false;
   // Equal texts that are one string are compared by their address.
   for (const [file, content] of before.files) if (material.get(file) !== content) return false;
   if (before.config === config) return true;

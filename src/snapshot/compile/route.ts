@@ -5,7 +5,7 @@ import { parseSize } from '../../config/units.ts';
 import { checkTemplates } from '../../proxy/headers/identity.ts';
 import { compilePathPattern, type PathPattern } from '../path-pattern.ts';
 import { normalisePath } from '../path.ts';
-import type { ClientAuth, IdentityHeaders, Route, RouteAnswer, Timeouts, Upstream } from '../snapshot.ts';
+import type { ClientAuth, IdentityHeaders, Mirror, Route, RouteAnswer, Timeouts, Upstream } from '../snapshot.ts';
 import { compileRouteClientAuth } from './client-auth.ts';
 import { compileAccess, compileRateLimit } from './access.ts';
 import { compileAffinity } from './affinity.ts';
@@ -31,7 +31,7 @@ export function compileRoute(
   const pathType = config.pathType ?? defaults.pathType;
   const pattern = compilePath(context, config.path, pathType, `${path}/path`);
   const answer = compileAnswer(context, config, path);
-  if (answer === null && !upstreams.has(config.upstream ?? '')) {
+  if (answer === null && !context.hasUpstream(upstreams, config.upstream ?? '')) {
     context.problem(`${path}/upstream`, `there is no upstream ${config.upstream ?? ''}`);
   }
   return Object.freeze({
@@ -64,6 +64,10 @@ export function compileRoute(
     canaries: compileCanaries(context, config.canary, upstreams, `${path}/canary`),
     affinity: compileAffinity(config),
     retry: compileRetry(config.retry),
+    bufferRequest: config.bufferRequest ?? false,
+    responseHeadLimit: config.responseHeadLimit === undefined ? Infinity : parseSize(config.responseHeadLimit),
+    closesConnections: config.connectionHeader === 'close',
+    mirror: compileMirror(context, config.mirror, upstreams, `${path}/mirror`),
     identityHeaders: compileIdentityHeaders(
       context,
       { ...host.config.identityHeaders, ...config.identityHeaders },
@@ -110,6 +114,18 @@ function compileAnswer(context: CompileContext, config: RouteConfig, path: strin
     contentType: respond.contentType ?? 'text/plain; charset=utf-8',
     body: respond.body ?? null,
   });
+}
+
+function compileMirror(
+  context: CompileContext,
+  config: RouteConfig['mirror'],
+  upstreams: ReadonlyMap<string, Upstream>,
+  path: string,
+): Mirror | null {
+  if (config === undefined) return null;
+  const { upstream, host = null, body = true } = config;
+  if (!upstreams.has(upstream)) context.problem(`${path}/upstream`, `there is no upstream ${upstream}`);
+  return Object.freeze({ upstream, host, body });
 }
 
 function compileIdentityHeaders(
