@@ -54,7 +54,7 @@ void t.test('the JSON Schema allows what the program allows, and refuses what it
 });
 
 void t.test('there are the examples that the documentation names', async (t) => {
-  t.same(examples.sort(), ['demo.yaml', 'edge.yaml', 'sidecar.yaml']);
+  t.same(examples.sort(), ['demo.yaml', 'edge.yaml', 'routes.yaml', 'sidecar.yaml']);
 });
 
 for (const name of examples) {

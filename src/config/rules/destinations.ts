@@ -9,20 +9,20 @@ export function checkDestinations(config: Config): Finding[] {
   return config.hosts.flatMap((host, hostIndex) =>
     host.routes.flatMap((route, index) => {
       const place = pointer('hosts', hostIndex, 'routes', index);
-      return [...canaryFindings(config, route, place), ...affinityFindings(route, place)];
+      return [...canaryFindings(route, place), ...affinityFindings(route, place)];
     }),
   );
 }
 
-/** There is no such upstream. */
-export function upstreamFindings(upstream: string, place: string, { upstreams }: Config): Finding[] {
+/** There is no such upstream. `path`: where its name stands. */
+export function upstreamFindings(upstream: string, path: string, { upstreams }: Config): Finding[] {
   if (Object.hasOwn(upstreams, upstream)) return [];
   const meant = didYouMean(upstream, Object.keys(upstreams));
   const message = `there is no upstream ${quote(upstream)}${meant === '' ? ': add it to /upstreams' : meant}`;
-  return [given(error(`${place}/upstream`, message), pointer('upstreams', upstream))];
+  return [given(error(path, message), pointer('upstreams', upstream))];
 }
 
-function canaryFindings(config: Config, route: RouteConfig, place: string): Finding[] {
+function canaryFindings(route: RouteConfig, place: string): Finding[] {
   const { canary: canaries } = route;
   if (canaries === undefined) return [];
   const path = `${place}/canary`;
@@ -32,10 +32,7 @@ function canaryFindings(config: Config, route: RouteConfig, place: string): Find
   );
   const sum = shares.reduce((total, share) => total + share, 0);
   return [
-    ...canaries.flatMap((canary, index) => {
-      const one = `${path}/${index}`;
-      return [...upstreamFindings(canary.upstream, one, config), ...headerFindings(canary, one)];
-    }),
+    ...canaries.flatMap((canary, index) => headerFindings(canary, `${path}/${index}`)),
     ...(sum > 1 + 1e-9 ? [error(path, 'the weights are more than all requests')] : []),
   ];
 }

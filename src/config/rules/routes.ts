@@ -6,6 +6,7 @@ import { defaults } from '../defaults.ts';
 import { error, type Finding, given, pointer } from '../problem.ts';
 import type { Config, HostConfig, RouteConfig } from '../schema.ts';
 import { quote } from '../text.ts';
+import { upstreamsOf } from '../route-upstreams.ts';
 import { upstreamFindings } from './destinations.ts';
 
 /** Routes lead somewhere, no two of a host cover the same, and what they send can be sent. */
@@ -97,7 +98,7 @@ function actionFindings(route: RouteConfig, place: string, config: Config): Find
   }
   const targets = { [`${place}/rewrite`]: route.rewrite, [`${place}/redirect/to`]: route.redirect?.to };
   return [
-    ...(route.upstream === undefined ? [] : upstreamFindings(route.upstream, place, config)),
+    ...upstreamsOf(route).flatMap(({ name, path }) => upstreamFindings(name, place + path, config)),
     ...Object.entries(targets).flatMap(([path, text]) => {
       const template = text === undefined ? null : compileTarget(text);
       return template === null || !('problem' in template) ? [] : [error(path, template.problem)];

@@ -3,15 +3,14 @@ import { normaliseHostName } from '../../snapshot/host-name.ts';
 import { compileKeyTemplate } from '../../snapshot/key-template.ts';
 import { normalisePath } from '../../snapshot/path.ts';
 import { error, type Finding, given, pointer, warning } from '../problem.ts';
+import { upstreamsOf } from '../route-upstreams.ts';
 import type { Config, UpstreamConfig } from '../schema.ts';
 import { quote } from '../text.ts';
 
 /** Upstreams are used, have endpoints that exist, and verify who answers there unless told not to. */
 export function checkUpstreams(config: Config): Finding[] {
   const routes = config.hosts.flatMap((host) => host.routes);
-  const used = new Set(
-    routes.flatMap(({ upstream, canary }) => [upstream, ...(canary ?? []).map((one) => one.upstream)]),
-  );
+  const used = new Set(routes.flatMap((route) => upstreamsOf(route).map(({ name }) => name)));
   return Object.entries(config.upstreams).flatMap(([name, upstream]) =>
     upstreamFindings(upstream, pointer('upstreams', name), used.has(name)),
   );
