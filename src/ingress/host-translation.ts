@@ -1,8 +1,10 @@
 import { normaliseConfigName } from '../config/rules/names.ts';
 import type { HostConfig, RouteConfig } from '../config/schema.ts';
+import { pointer } from '../config/problem.ts';
 import { quote } from '../config/text.ts';
 import { type Annotation } from './annotations/annotation.ts';
 import type { Context, HostDraft, RouteDraft } from './annotations/family.ts';
+import { canaryRule } from './annotations/canary.ts';
 import { annotationsOf, families } from './annotations/registry.ts';
 import { catchAll, lastResort } from './catch-all.ts';
 import { hostCertificate } from './host-certificate.ts';
@@ -37,19 +39,23 @@ export interface Workshop {
 export class HostTranslation {
   readonly #name: string;
   readonly #claims: readonly Claim[];
+  readonly #canaries: readonly Claim[];
   readonly #shop: Workshop;
   readonly #host: HostDraft;
   #refusal: string | null = null;
   readonly #contexts = new Map<Ingress, Context>();
 
-  constructor(name: string, claims: readonly Claim[], shop: Workshop) {
+  /** @param canaries Ingresses that are alternatives for paths of the host. */
+  constructor(name: string, claims: readonly Claim[], canaries: readonly Claim[], shop: Workshop) {
     this.#name = name;
     this.#claims = claims;
+    this.#canaries = canaries;
     this.#shop = shop;
     this.#host = {
       name: name === catchAll ? null : name,
       config: {},
       hasTls: name === catchAll || claims.some(({ ingress }) => ingress.tls.length > 0),
+      hasCertificate: false,
       aliases: [],
       usesRegex: false,
       root: null,
@@ -77,6 +83,7 @@ export class HostTranslation {
         : this.#certificate(this.#name, (ingress, path, message) =>
             this.#report(ingress, 'error', path, message),
           );
+    this.#host.hasCertificate = certificate !== null;
     const base = {
       names: [this.#name, ...this.#aliases(taken)],
       certificate: certificate ?? this.#shop.fallback,
@@ -173,7 +180,27 @@ export class HostTranslation {
     if (key === 'Exact /' && this.#host.root !== null) return;
     // A path without a Service is left to the default backend, as in ingress-nginx.
     const backend = path.backend ?? ingress.defaultBackend;
-    routes.push({ ...match, ...this.#action(ingress, path, backend) });
+    const action = this.#action(ingress, path, backend);
+    const canary = action.upstream === undefined ? null : this.#canary(path);
+    routes.push({ ...match, ...action, ...(canary === null ? {} : { canary: [canary] }) });
+  }
+
+  /** The first canary of a path. One whose Ingress is refused gets no requests: all go to the main one. */
+  #canary(path: IngressPath): NonNullable<RouteConfig['canary']>[number] | null {
+    for (const { ingress, rules } of this.#canaries) {
+      const found = rules
+        .flatMap(({ paths }) => paths)
+        .find((one) => one.path === path.path && one.pathType === path.pathType);
+      if (found === undefined || found.backend === null || this.#denial(ingress) !== null) continue;
+      const rule = canaryRule(annotationsOf(ingress));
+      if (rule === null) continue;
+      const { upstreams } = this.#shop;
+      const { name, fault } = upstreams.add(ingress.namespace, found.backend, {}, false);
+      if (fault === null) return { upstream: name, ...rule };
+      // ingress-nginx sends nobody to a canary without endpoints.
+      this.#report(ingress, 'warning', found.place, fault);
+    }
+    return null;
   }
 
   /** app-root. Over plain HTTP too, as in nginx, but for hosts that ask for client certificates. */
@@ -237,15 +264,17 @@ export class HostTranslation {
       for (const family of families)
         family.applyRoute?.(annotationsOf(ingress), draft, this.#context(ingress));
     }
-    const asksForIdentity = (this.#host.config.clientAuth?.mode ?? 'off') !== 'off';
-    if (draft.config.policy !== undefined && !asksForIdentity) {
+    const { clientAuth, policy } = this.#host.config;
+    const mode = draft.config.clientAuth?.mode ?? clientAuth?.mode ?? 'off';
+    if ((draft.config.policy ?? policy) !== undefined && mode === 'off') {
       const message = 'has a policy, but no client certificate is asked for: its paths answer 503';
       this.#report(ingress, 'error', '/metadata/annotations', message);
       draft.deny('a policy without client certificates');
     }
     if (denial !== null) return { respond: { status: 503 } };
-    if (draft.config.respond !== undefined || draft.config.redirect !== undefined) return draft.config;
-    if (backend === null) return { ...draft.config, respond: { status: 404 } };
+    const { affinity: _affinity, retry: _retry, errorPages: _pages, ...here } = draft.config;
+    if (here.redirect !== undefined) return here;
+    if (backend === null) return { ...here, respond: { status: 404 } };
     const { upstreams } = this.#shop;
     let { name, fault } = upstreams.add(ingress.namespace, backend, draft.upstream, draft.usesClusterIp);
     if (draft.standIn !== null && upstreams.isEmpty(name)) {
@@ -277,7 +306,7 @@ export class HostTranslation {
   #context(ingress: Ingress): Context {
     const known = this.#contexts.get(ingress);
     if (known !== undefined) return known;
-    const { set, options, material, settings } = this.#shop;
+    const { set, options, material, settings, upstreams } = this.#shop;
     const values = annotationsOf(ingress);
     const context: Context = {
       ingress,
@@ -287,6 +316,7 @@ export class HostTranslation {
       ),
       listeners: options.base.listeners,
       value: (annotation) => values.get(annotation) ?? settings.forAnnotation(annotation),
+      global: (annotation) => settings.forAnnotation(annotation),
       setting: (setting) => settings.get(setting),
       error: (annotation, message) => this.#report(ingress, 'error', values.place(annotation), message),
       warn: (annotation, message) => this.#report(ingress, 'warning', values.place(annotation), message),
@@ -304,6 +334,22 @@ export class HostTranslation {
         if (secret === undefined) context.error(annotation, `there is no Secret ${key}`);
         return secret ?? null;
       },
+      globalMap: (setting) => {
+        const name = settings.get(setting);
+        if (name === null) return null;
+        const key = `${name.namespace}/${name.name}`;
+        const found = set.configMaps.get(key);
+        if (found === undefined) context.settingError(setting, `there is no ConfigMap ${key}`);
+        return found?.data ?? null;
+      },
+      settingError: (setting, message) => {
+        const object = set.configMaps.get(options.configMap ?? '');
+        if (object === undefined) return;
+        this.#shop.problems.push({ object, path: pointer('data', setting.name), message, severity: 'error' });
+      },
+      upstream: (backend) => upstreams.add(ingress.namespace, backend, {}, false).name,
+      externalUpstream: (scheme, host, port) => upstreams.addUrl(scheme, host, port),
+      globalBackend: () => lastResort(options, set, upstreams).upstream ?? null,
       service: (name) => set.services.get(`${ingress.namespace}/${name}`) ?? null,
       configMap: (annotation, { namespace, name }) => {
         const home = namespace ?? ingress.namespace;

@@ -7,7 +7,7 @@ import { defaultCertificate } from './host-certificate.ts';
 import { type Claim, HostTranslation } from './host-translation.ts';
 import { byPrecedence, isOurs } from './ingress-class.ts';
 import { MaterialBuilder } from './material-builder.ts';
-import { canary } from './annotations/later.ts';
+import { canary } from './annotations/canary.ts';
 import { applySettings } from './settings/effects.ts';
 import { settingsByKey } from './settings/registry.ts';
 import { SettingValues, settingsOf } from './settings/values.ts';
@@ -46,21 +46,23 @@ export function translate(objects: Iterable<KubernetesObject>, options: Translat
   const ours = set.ingresses.filter((ingress) => isOurs(ingress, set.classes, options)).sort(byPrecedence);
 
   const claims = new Map<string, Claim[]>();
+  const canaries = new Map<string, Claim[]>();
   let catchAllBackend: { readonly ingress: Ingress; readonly backend: Backend } | null = null;
   for (const ingress of ours) {
     for (const finding of [...ingress.findings, ...annotationsOf(ingress).findings]) {
       problems.push({ object: ingress, ...finding });
     }
-    if (annotationsOf(ingress).get(canary) === true) continue;
+    const isCanary = annotationsOf(ingress).get(canary) === true;
     for (const [host, rules] of rulesByHost(ingress, (path, message) =>
       report(ingress, 'error', path, message),
     )) {
       const claim = { ingress, rules };
-      const list = claims.get(host);
-      if (list === undefined) claims.set(host, [claim]);
+      const kind = isCanary ? canaries : claims;
+      const list = kind.get(host);
+      if (list === undefined) kind.set(host, [claim]);
       else list.push(claim);
     }
-    if (ingress.rules.length === 0) {
+    if (!isCanary && ingress.rules.length === 0) {
       if (ingress.defaultBackend === null) {
         if (!ingress.isInvalid)
           report(ingress, 'warning', '/spec', 'has no rules and no default backend: it does nothing');
@@ -88,7 +90,7 @@ export function translate(objects: Iterable<KubernetesObject>, options: Translat
   const names = new Set(claims.keys());
   const hosts: HostConfig[] = [];
   for (const [name, hostClaims] of [...claims].sort(([a], [b]) => (a < b ? -1 : 1))) {
-    const host = new HostTranslation(name, hostClaims, {
+    const host = new HostTranslation(name, hostClaims, canaries.get(name) ?? [], {
       set,
       options,
       settings,

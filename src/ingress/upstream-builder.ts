@@ -45,6 +45,24 @@ export class UpstreamBuilder {
     return { name, fault: this.#faults.get(name) ?? null };
   }
 
+  /**
+   * An upstream for `scheme://host:port`. `service.namespace` with or without `.svc` and the cluster's domain is that
+   * Service, if it is known; any other host stands for itself.
+   */
+  addUrl(scheme: 'http' | 'https', host: string, port: number): string {
+    const tls = scheme === 'https' ? { tls: { serverName: host } } : {};
+    const match = /^([a-z0-9-]+)\.([a-z0-9-]+)(?:\.svc(?:\.[a-z0-9.-]+)?)?$/.exec(host);
+    const [, service = '', namespace = ''] = match ?? [];
+    const key = `${namespace}/${service}`;
+    if (this.#objects.services.has(key) || this.#options.resolve.has(key)) {
+      return this.add(namespace, { service, port }, tls, false).name;
+    }
+    const name = `url.${createHash('sha256').update(`${scheme} ${host} ${port}`).digest('hex').slice(0, 12)}`;
+    const address = host.includes(':') ? `[${host}]` : host;
+    this.#upstreams.set(name, { endpoints: [`${address}:${port}`], ...tls });
+    return name;
+  }
+
   /** An upstream that was added has no endpoints. */
   isEmpty(name: string): boolean {
     return this.#upstreams.get(name)?.endpoints.length === 0;

@@ -15,6 +15,8 @@ export interface HostDraft {
   readonly config: Mutable<Pick<HostConfig, 'clientAuth' | 'policy' | 'identityHeaders'>>;
   /** One of its Ingresses has a `tls` block. The catch-all host always counts as such. */
   readonly hasTls: boolean;
+  /** It has a certificate of its own. Known when routes are made. */
+  hasCertificate: boolean;
   /** Further names, as they are asked for. */
   readonly aliases: string[];
   /** Every path of the host is a regular expression, whoever asked for it (ingress-nginx's second surprise). */
@@ -54,6 +56,8 @@ export interface Context {
   readonly listeners: Config['listeners'];
   /** What the annotation says, else the ConfigMap's key for it; null where neither does. */
   value<Value>(annotation: Annotation<Value>): Value | null;
+  /** What the ConfigMap's key for an annotation says, whatever the annotation does; null where it is absent. */
+  global<Value>(annotation: Annotation<Value>): Value | null;
   /** A key of the ConfigMap; null where it is absent. */
   setting<Value>(setting: Setting<Value>): Value | null;
   /** Part of the Ingress is refused; where that opens something, the caller denies it too. */
@@ -64,6 +68,16 @@ export interface Context {
    * nobody has allowed that.
    */
   secret(annotation: Annotation, name: ObjectName): Secret | null;
+  /** The data of the ConfigMap that a key of the ConfigMap names; null, with the problem told, where there is none. */
+  globalMap(setting: Setting<ObjectName>): ReadonlyMap<string, string> | null;
+  /** Something about a key of the ConfigMap. */
+  settingError(setting: Setting, message: string): void;
+  /** The upstream of a Service of the Ingress's own namespace. */
+  upstream(backend: Backend): string;
+  /** The upstream of a URL: the Service that it names in a cluster's way, else the host itself. */
+  externalUpstream(scheme: 'http' | 'https', host: string, port: number): string;
+  /** The upstream of `--default-backend-service`; null: there is none. */
+  globalBackend(): string | null;
   /** A Service of the Ingress's own namespace. */
   service(name: string): Service | null;
   /** The texts of a ConfigMap that an annotation names; null, with the problem told, as for a Secret. */

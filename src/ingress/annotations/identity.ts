@@ -76,6 +76,13 @@ const requireCertificate = annotation(
   { prefix: ownPrefix, default: 'false', restricts: true, state: ours },
 );
 
+const clientAuthMode = annotation(
+  'client-auth-mode',
+  oneOf('require', 'optional', 'optional_no_ca', 'off'),
+  'How its paths ask for client certificates, in place of `auth-tls-verify-client`; the CAs are those of the host.',
+  { prefix: ownPrefix, restricts: true, state: ours },
+);
+
 const dialectNames = Dialect.anyOf.map((literal) => literal.const);
 const dialects = annotation(
   'identity-headers',
@@ -95,7 +102,7 @@ function add(route: RouteDraft, rules: PolicyConfig): void {
 export const identity = family({
   name: 'identity',
   title: 'Identity (our own)',
-  annotations: [policy, pathPolicies, requireCertificate, dialects],
+  annotations: [policy, pathPolicies, requireCertificate, clientAuthMode, dialects],
   applyHost(values, _host, context) {
     const paths = new Set(context.ingress.rules.flatMap((rule) => rule.paths.map(({ path }) => path)));
     for (const path of values.get(pathPolicies)?.keys() ?? []) {
@@ -105,6 +112,12 @@ export const identity = family({
     }
   },
   applyRoute(values, route, context) {
+    const mode = values.get(clientAuthMode);
+    if (mode !== null && mode !== 'off' && route.host.config.clientAuth?.ca === undefined) {
+      context.error(clientAuthMode, 'the host has no CAs: its paths answer 503; give it auth-tls-secret');
+      route.deny('client certificates are wanted, and there are no CAs');
+    } else if (mode !== null && route.host.config.clientAuth !== undefined)
+      route.config.clientAuth = { mode };
     const byPath = values.get(pathPolicies);
     if (byPath !== null) {
       const paths = new Set(context.ingress.rules.flatMap((rule) => rule.paths.map(({ path }) => path)));

@@ -58,3 +58,42 @@ export function nginxTemplate(text: string, groups: number): Parsed<string> {
   }
   return { value: template };
 }
+
+const keyPlaceholders: ReadonlyMap<string, string> = new Map([
+  ['request_uri', '{uri}'],
+  ['uri', '{path}'],
+  ['document_uri', '{path}'],
+  ['host', '{host}'],
+  ['http_host', '{host}'],
+  ['remote_addr', '{address}'],
+  ['binary_remote_addr', '{address}'],
+  ['the_real_ip', '{address}'],
+  ['args', '{query}'],
+  ['query_string', '{query}'],
+  ['ssl_client_s_dn', '{subject}'],
+]);
+
+/** nginx's text with variables as what requests are hashed by. */
+export function nginxKey(text: string): Parsed<string> {
+  if (!/^[!-~]{1,512}$/.test(text)) return { problem: 'holds blanks or characters beyond ASCII' };
+  let unknown: string | null = null;
+  const key = text.replaceAll(
+    /\$(?:\{([^}]*)\}|([a-zA-Z_][a-zA-Z0-9_]*))?|[{}]/g,
+    (match: string, braced: string | undefined, plain: string | undefined) => {
+      if (match === '{' || match === '}') return match + match;
+      const name = (braced ?? plain ?? '').toLowerCase();
+      const found = keyPlaceholders.get(name);
+      if (found !== undefined) return found;
+      const named = /^(http|cookie|arg)_([a-z0-9_]+)$/.exec(name);
+      if (named === null) {
+        unknown ??= match;
+        return '';
+      }
+      const [, kind, what] = named as unknown as [string, string, string];
+      // The case of a cookie's name and of an argument's counts.
+      const written = (braced ?? plain ?? '').slice(kind.length + 1);
+      return kind === 'http' ? `{header:${what.replaceAll('_', '-')}}` : `{${kind}:${written}}`;
+    },
+  );
+  return unknown === null ? { value: key } : { problem: `holds ${quote(unknown)}, which is not known here` };
+}

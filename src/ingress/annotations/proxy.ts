@@ -1,8 +1,8 @@
-import { annotation, different, refused, type Annotation } from './annotation.ts';
+import { RetryCondition } from '../../config/schema/retry.ts';
+import { annotation, different, refused, type Annotation, type ValueType } from './annotation.ts';
 import { family, type RouteDraft } from './family.ts';
-import { onOff, oneOf, seconds, size, text, whole } from './value-types.ts';
+import { onOff, oneOf, seconds, size, whole } from './value-types.ts';
 
-const notYet = (what: string) => refused(`${what} are not translated yet.`);
 const idle = different(
   'Bodies and answers are streamed through memory with back-pressure; nothing is buffered on disk.',
 );
@@ -40,8 +40,31 @@ const tries = annotation(
   {
     default: '3',
     global: true,
-    state: different('0 and more than 10 count as 10; only requests that may safely be repeated are.'),
+    state: different('More than 100 count as 100; only requests that may safely be repeated are.'),
   },
+);
+
+const words = RetryCondition.anyOf.map((literal) => literal.const);
+const conditionsType: ValueType<readonly RetryCondition[]> = {
+  name: words.join(' '),
+  parse(written) {
+    const found = written.split(/\s+/).map((word) => words.find((known) => known === word));
+    return found.every((word) => word !== undefined)
+      ? { value: Object.freeze(found) }
+      : { problem: `holds a word other than ${words.join(', ')}` };
+  },
+};
+const conditions = annotation(
+  'proxy-next-upstream',
+  conditionsType,
+  'What makes a request go to another endpoint.',
+  { risk: 'Medium', default: 'error timeout', global: true },
+);
+const triesTimeout = annotation(
+  'proxy-next-upstream-timeout',
+  seconds,
+  'Time for all tries together; 0: none.',
+  { default: '0', global: true },
 );
 
 const others: readonly Annotation[] = [
@@ -64,41 +87,9 @@ const others: readonly Annotation[] = [
   }),
   annotation('proxy-busy-buffers-size', size, 'Buffers busy with sending to the client.', { state: idle }),
   annotation('proxy-max-temp-file-size', size, 'Disk for an answer.', { default: '1024m', state: idle }),
-  annotation('proxy-next-upstream', text, 'What makes a request go to another endpoint.', {
-    risk: 'Medium',
-    default: 'error timeout',
-    state: notYet('Its conditions'),
-  }),
-  annotation('proxy-next-upstream-timeout', seconds, 'Time for all tries together; 0: none.', {
-    default: '0',
-    state: notYet('Time limits over tries'),
-  }),
   annotation('proxy-http-version', oneOf('1.0', '1.1'), 'HTTP version towards the upstream.', {
     default: '1.1',
     state: refused('Upstreams are spoken to in HTTP/1.1 only.'),
-  }),
-  annotation('proxy-cookie-domain', text, 'Rewrite the domain in Set-Cookie.', {
-    risk: 'Medium',
-    default: 'off',
-    state: notYet('Rewrites of cookies'),
-  }),
-  annotation('proxy-cookie-path', text, 'Rewrite the path in Set-Cookie.', {
-    risk: 'Medium',
-    default: 'off',
-    state: notYet('Rewrites of cookies'),
-  }),
-  annotation('proxy-redirect-from', text, 'What to replace in Location and Refresh.', {
-    risk: 'Medium',
-    default: 'off',
-    state: notYet('Rewrites of Location'),
-  }),
-  annotation('proxy-redirect-to', text, 'What to replace it with.', {
-    risk: 'Medium',
-    default: 'off',
-    state: notYet('Rewrites of Location'),
-  }),
-  annotation('connection-proxy-header', text, 'The Connection header sent to the upstream.', {
-    state: notYet('Fixed Connection headers'),
   }),
 ];
 
@@ -110,7 +101,7 @@ function duration(value: number): string {
 export const proxy = family({
   name: 'proxy',
   title: 'Proxy tuning',
-  annotations: [bodySize, connect, send, read, tries, ...others],
+  annotations: [bodySize, connect, send, read, tries, conditions, triesTimeout, ...others],
   applyRoute(_values, route: RouteDraft, context) {
     const limit = context.value(bodySize);
     if (limit !== null) route.config.bodyLimit = limit;
@@ -119,7 +110,16 @@ export const proxy = family({
       return value === null ? [] : [[name, duration(value)] as const];
     });
     if (timeouts.length > 0) route.config.timeouts = Object.fromEntries(timeouts);
-    const count = context.value(tries);
-    if (count !== null) route.upstream.tries = count === 0 ? 10 : Math.min(count, 10);
+    const [count, on, within] = [
+      context.value(tries),
+      context.value(conditions),
+      context.value(triesTimeout),
+    ];
+    const retry = {
+      ...(count === null ? {} : { tries: Math.min(count, 100) }),
+      ...(on === null ? {} : { on: [...on] }),
+      ...(within === null || within === 0 ? {} : { timeout: duration(within) }),
+    };
+    if (Object.keys(retry).length > 0) route.config.retry = retry;
   },
 });

@@ -1,5 +1,5 @@
 import { limitConnStatus, limitReqStatus } from '../settings/answers.ts';
-import { annotation, different, refused } from './annotation.ts';
+import { annotation, different } from './annotation.ts';
 import { family } from './family.ts';
 import { ranges, whole } from './value-types.ts';
 
@@ -38,42 +38,35 @@ const burst = annotation(
 const exempt = annotation('limit-allowlist', ranges, 'Networks without limits.', {
   aliases: ['limit-whitelist'],
 });
-const unthrottled = refused(
-  'not supported in this version: answers are sent as fast as the client takes them.',
-);
+const rate = annotation('limit-rate', whole, 'Kilobytes in a second of one answer; 0: any number.', {
+  default: '0',
+  global: true,
+});
+const rateAfter = annotation('limit-rate-after', whole, 'Kilobytes before that begins.', {
+  default: '0',
+  global: true,
+});
 
 export const rateLimits = family({
   name: 'rate-limits',
   title: 'Rate limits',
-  annotations: [
-    connections,
-    perSecond,
-    perMinute,
-    burst,
-    exempt,
-    annotation('limit-rate', whole, 'Kilobytes in a second of one answer.', {
-      default: '0',
-      state: unthrottled,
-      global: true,
-    }),
-    annotation('limit-rate-after', whole, 'Kilobytes before that begins.', {
-      default: '0',
-      state: unthrottled,
-      global: true,
-    }),
-  ],
+  annotations: [connections, perSecond, perMinute, burst, exempt, rate, rateAfter],
   applyRoute(values, route, context) {
     const limits = {
       ...positive('connections', values.get(connections)),
       ...positive('perSecond', values.get(perSecond)),
       ...positive('perMinute', values.get(perMinute)),
+      ...positive('bytesPerSecond', kilobytes(context.value(rate))),
     };
     if (Object.keys(limits).length === 0) return;
+    const before =
+      'bytesPerSecond' in limits ? positive('bytesBefore', kilobytes(context.value(rateAfter))) : {};
     const times = values.get(burst);
     const free = values.get(exempt);
     const status = context.setting(limitReqStatus) ?? context.setting(limitConnStatus);
     route.config.rateLimit = {
       ...limits,
+      ...before,
       ...(times === null ? {} : { burst: Math.min(Math.max(times, 1), 1000) }),
       ...(free === null ? {} : { exempt: [...free] }),
       ...(status === null ? {} : { status }),
@@ -83,4 +76,8 @@ export const rateLimits = family({
 
 function positive(key: string, value: number | null): Record<string, number> {
   return value === null || value === 0 ? {} : { [key]: value };
+}
+
+function kilobytes(value: number | null): number | null {
+  return value === null ? null : value * 1024;
 }

@@ -1,14 +1,22 @@
 import type { Ingress } from '../object.ts';
 import { access } from './access.ts';
 import { type Annotation, annotationKey } from './annotation.ts';
+import { affinity } from './affinity.ts';
+import { backendTls } from './backend-tls.ts';
+import { balancing } from './balancing.ts';
+import { canaries } from './canary.ts';
 import { clientCertificates } from './client-certificates.ts';
+import { cors } from './cors.ts';
+import { errorPages } from './error-pages.ts';
+import { externalAuth } from './external-auth.ts';
 import type { Family } from './family.ts';
+import { headers } from './headers.ts';
 import { identity } from './identity.ts';
-import { later } from './later.ts';
 import { proxy } from './proxy.ts';
 import { rateLimits } from './rate-limits.ts';
 import { redirectToHttps } from './redirect-to-https.ts';
 import { redirects } from './redirects.ts';
+import { refusedFamilies } from './refused.ts';
 import { rewrite } from './rewrite.ts';
 import { routing } from './routing.ts';
 import { type AnnotationValues, readAnnotationValues } from './values.ts';
@@ -22,9 +30,17 @@ export const families: readonly Family[] = Object.freeze([
   rewrite,
   routing,
   access,
+  externalAuth,
   rateLimits,
+  backendTls,
+  balancing,
+  cors,
+  affinity,
+  canaries,
+  headers,
+  errorPages,
   proxy,
-  ...later,
+  ...refusedFamilies,
 ]);
 
 /** Every annotation there is, by its key; aliases lead to the same declaration. */

@@ -51,7 +51,8 @@ const serviceUpstream = annotation(
   { scope: 'ingress', default: 'false', global: true },
 );
 
-const defaultBackend = annotation(
+/** Shared with the pages of errors. */
+export const defaultBackend = annotation(
   'default-backend',
   objectName,
   'The Service that answers in place of one without endpoints, and whose pages `custom-http-errors` shows.',

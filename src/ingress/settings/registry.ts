@@ -1,6 +1,8 @@
 import { families } from '../annotations/registry.ts';
+import { noAuthLocations } from './access.ts';
 import { answers } from './answers.ts';
 import { clients } from './clients.ts';
+import { headerSettings } from './headers.ts';
 import { limits } from './limits.ts';
 import { type Setting, settingOf } from './setting.ts';
 import { tls } from './tls.ts';
@@ -14,10 +16,10 @@ export interface SettingGroup {
 
 /** Every key of the ConfigMap. */
 export const settingGroups: readonly SettingGroup[] = Object.freeze([
-  { title: 'Clients', settings: clients },
+  { title: 'Clients', settings: [...clients, noAuthLocations] },
   { title: 'TLS', settings: tls },
   { title: 'Limits', settings: limits },
-  { title: 'Answers', settings: answers },
+  { title: 'Answers', settings: [...answers, ...headerSettings] },
   {
     title: 'What holds without an annotation',
     settings: families.flatMap(({ annotations }) =>

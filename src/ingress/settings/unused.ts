@@ -15,7 +15,7 @@ proxy-stream-timeout proxy-stream-next-upstream-timeout proxy-stream-next-upstre
 disable-ipv6 disable-ipv6-dns enable-syslog syslog-host syslog-port default-type debug-connections enable-aio-write
 gzip-level gzip-types gzip-min-length gzip-disable brotli-level brotli-min-length brotli-types proxy-ssl-location-only
 allow-snippet-annotations annotations-risk-level annotation-value-word-blocklist allow-cross-namespace-resources
-strict-validate-path-type global-allowed-response-headers no-tls-redirect-locations retry-non-idempotent`;
+strict-validate-path-type no-tls-redirect-locations retry-non-idempotent`;
 
 const tracing = `enable-opentracing opentracing-operation-name opentracing-location-operation-name opentracing-trust-incoming-span
 zipkin-collector-host zipkin-collector-port zipkin-service-name zipkin-sample-rate
@@ -36,7 +36,6 @@ const differently: Readonly<Record<string, string>> = {
   'annotation-value-word-blocklist': 'Values are data here, and can break out of nothing.',
   'allow-cross-namespace-resources': 'It is a flag here: --allow-cross-namespace-secrets.',
   'strict-validate-path-type': 'Every path is taken for what its type says.',
-  'global-allowed-response-headers': 'Any header may be set by `custom-headers`.',
   'no-tls-redirect-locations': 'Only `ssl-redirect` says which paths are not redirected.',
   'retry-non-idempotent': 'Write `non_idempotent` in `proxy-next-upstream`.',
 };

@@ -1,0 +1,138 @@
+import { normaliseHostName } from '../../snapshot/host-name.ts';
+import type { Secret } from '../object.ts';
+import { pairOf, trustOf } from '../secret-material.ts';
+import { annotation, different, type Parsed, refused, type ValueType } from './annotation.ts';
+import { type Context, family, type RouteDraft } from './family.ts';
+import { onOff, qualifiedName, text, whole } from './value-types.ts';
+
+const protocols = ['HTTP', 'HTTPS', 'AUTO_HTTP', 'GRPC', 'GRPCS', 'FCGI'] as const;
+const protocolType: ValueType<(typeof protocols)[number]> = {
+  name: protocols.join(' | '),
+  parse(written) {
+    const found = protocols.find((one) => one === written.toUpperCase());
+    return found === undefined ? { problem: `is not ${protocols.join(', ')}` } : { value: found };
+  },
+};
+
+const protocol = annotation('backend-protocol', protocolType, 'How the backend is spoken to.', {
+  default: 'HTTP',
+  restricts: true,
+  state: different('Only HTTP and HTTPS; the paths of an Ingress with another one answer 503.'),
+});
+const ingress = { scope: 'ingress' } as const;
+const secret = annotation(
+  'proxy-ssl-secret',
+  qualifiedName,
+  'Our certificate for the backend (`tls.crt`, `tls.key`), and the CA to verify it by (`ca.crt`).',
+  { ...ingress, risk: 'Medium', restricts: true },
+);
+const verify = annotation('proxy-ssl-verify', onOff, "Verify the backend's certificate.", {
+  ...ingress,
+  default: 'off',
+  restricts: true,
+  state: different('`on` without a `ca.crt` verifies by the CAs of the system.'),
+});
+const nameType: ValueType<string> = {
+  name: 'host',
+  parse(written): Parsed<string> {
+    return normaliseHostName(written) === null ? { problem: 'is no host name' } : { value: written };
+  },
+};
+const name = annotation('proxy-ssl-name', nameType, 'The name to verify, and to ask for.', {
+  ...ingress,
+  risk: 'High',
+  restricts: true,
+  state: different("Without it, the endpoint's own address is verified."),
+});
+
+/** What is said in the handshake with a backend, and asked of it. */
+function tlsOf(route: RouteDraft, context: Context): NonNullable<RouteDraft['upstream']['tls']> | null {
+  const { values } = context;
+  const called = values.get(secret);
+  const found = called === null ? null : context.secret(secret, called);
+  if (called !== null && found === null) {
+    route.deny('the Secret of proxy-ssl-secret cannot be used');
+    return null;
+  }
+  const server = values.get(name);
+  const tls = {
+    ...(server === null ? {} : { serverName: server }),
+    ...(found === null ? {} : ownCertificate(found, route, context)),
+  };
+  if (values.get(verify) !== true) {
+    return { ...tls, dangerouslySkipVerification: true };
+  }
+  if (found === null) return tls;
+  const trust = trustOf(found);
+  if ('fault' in trust) {
+    context.error(secret, `the Secret ${trust.fault}: the paths of this Ingress answer 503`);
+    route.deny('the backend cannot be verified');
+    return null;
+  }
+  return { ...tls, ca: context.file(found, 'ca.crt', trust.ca) };
+}
+
+function ownCertificate(found: Secret, route: RouteDraft, context: Context): { cert?: string; key?: string } {
+  if (!found.data.has('tls.crt') && !found.data.has('tls.key')) return {};
+  const pair = pairOf(found);
+  if ('fault' in pair) {
+    context.error(secret, `the Secret ${pair.fault}: the paths of this Ingress answer 503`);
+    route.deny('there is no certificate to show to the backend');
+    return {};
+  }
+  return { cert: context.file(found, 'tls.crt', pair.cert), key: context.file(found, 'tls.key', pair.key) };
+}
+
+const openssl = (what: string) => refused(`not supported in this version: ${what}.`);
+
+export const backendTls = family({
+  name: 'backend-tls',
+  title: 'Backend TLS',
+  annotations: [
+    protocol,
+    secret,
+    verify,
+    name,
+    annotation('proxy-ssl-verify-depth', whole, 'Intermediates allowed there.', {
+      ...ingress,
+      default: '1',
+      state: openssl('chains of backends are as long as OpenSSL allows'),
+    }),
+    annotation('proxy-ssl-ciphers', text, 'Cipher suites towards the backend.', {
+      ...ingress,
+      risk: 'Medium',
+      default: 'DEFAULT',
+      state: openssl("they are the runtime's"),
+    }),
+    annotation('proxy-ssl-protocols', text, 'TLS versions towards the backend.', {
+      ...ingress,
+      default: 'TLSv1.2',
+      state: openssl('they are 1.2 and 1.3'),
+    }),
+    annotation('proxy-ssl-server-name', onOff, 'Name the server in the handshake.', {
+      ...ingress,
+      default: 'off',
+      state: different('`proxy-ssl-name` is always named, where it is given.'),
+    }),
+  ],
+  applyRoute(values, route, context) {
+    const spoken = values.get(protocol) ?? 'HTTP';
+    if (spoken === 'HTTP') {
+      if (values.has(secret)) context.warn(secret, 'has no effect: backend-protocol is not HTTPS');
+      return;
+    }
+    if (spoken !== 'HTTPS') {
+      context.error(protocol, `${spoken} is not spoken here: the paths of this Ingress answer 503`);
+      route.deny(`${spoken} is not spoken`);
+      return;
+    }
+    const tls = tlsOf(route, context);
+    if (tls !== null) route.upstream.tls = tls;
+    if (tls?.dangerouslySkipVerification === true) {
+      context.warn(
+        protocol,
+        'whoever answers is taken for the backend: write proxy-ssl-verify: "on" with a ca.crt',
+      );
+    }
+  },
+});

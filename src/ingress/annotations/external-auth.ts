@@ -1,0 +1,228 @@
+import { quote } from '../../config/text.ts';
+import { isReservedHeader } from '../../proxy/headers/request.ts';
+import { normaliseHostName } from '../../snapshot/host-name.ts';
+import type { RouteConfig } from '../../config/schema.ts';
+import { noAuthLocations } from '../settings/access.ts';
+import {
+  type Annotation,
+  annotation,
+  different,
+  type Parsed,
+  refused,
+  type ValueType,
+} from './annotation.ts';
+import { family } from './family.ts';
+import { nginxTemplate } from './nginx-text.ts';
+import { flag, listType, objectName, oneOf, seconds, snippet, text, whole } from './value-types.ts';
+
+interface Asked {
+  readonly scheme: 'http' | 'https';
+  /** Normalised. */
+  readonly host: string;
+  readonly port: number;
+  /** A template. */
+  readonly target: string;
+}
+
+const urlType: ValueType<Asked> = {
+  name: 'URL',
+  parse(written): Parsed<Asked> {
+    const match = /^(https?):\/\/(\[[0-9A-Fa-f:.]+\]|[^/:?#@[\]]+)(?::([0-9]{1,5}))?(\/[^#]*|\?[^#]*)?$/.exec(
+      written,
+    );
+    if (match === null) return { problem: 'is no http or https URL' };
+    const [, scheme, name, digits, rest = '/'] = match;
+    const host = normaliseHostName(name!);
+    if (host === null) return { problem: 'names no host: variables can stand in the path only' };
+    const port = digits === undefined ? (scheme === 'https' ? 443 : 80) : Number(digits);
+    if (port < 1 || port > 65535) return { problem: 'has a port that is none' };
+    const target = nginxTemplate(rest.startsWith('/') ? rest : `/${rest}`, 0);
+    if ('problem' in target) return target;
+    return { value: { scheme: scheme as Asked['scheme'], host, port, target: target.value } };
+  },
+};
+
+const signinType: ValueType<string> = {
+  name: 'URL',
+  parse(written) {
+    // What oauth2-proxy's documentation writes; the argument is added here anyway.
+    const bare = written.replace(/[?&]rd=(?:\$scheme:\/\/\$(?:http_)?host)?\$(?:escaped_)?request_uri$/, '');
+    return /^(?:https?|\$scheme|\$\{scheme\}):\/\/[^/]/.test(bare) || /^\/(?!\/)/.test(bare)
+      ? nginxTemplate(bare, 0)
+      : { problem: 'is no http or https URL, and no path' };
+  },
+};
+const templateType: ValueType<string> = { name: 'text', parse: (written) => nginxTemplate(written, 0) };
+const headerName: ValueType<string> = {
+  name: 'header',
+  parse(written) {
+    if (!/^[0-9A-Za-z-]{1,128}$/.test(written)) return { problem: 'is no name of a header' };
+    return isReservedHeader(written.toLowerCase())
+      ? { problem: 'is set by the proxy itself, from what it knows of the client' }
+      : { value: written };
+  },
+};
+const headerNames: ValueType<readonly string[]> = {
+  name: 'headers',
+  parse(written) {
+    const parsed = listType(headerName, 'headers').parse(written);
+    return 'value' in parsed && parsed.value.length > 64 ? { problem: 'has more than 64 headers' } : parsed;
+  },
+};
+const parameterType: ValueType<string> = {
+  name: 'name',
+  parse(written) {
+    return /^[A-Za-z0-9._~-]{1,64}$/.test(written)
+      ? { value: written }
+      : { problem: 'is no name of an argument' };
+  },
+};
+
+const medium = { risk: 'Medium' } as const;
+const url = annotation(
+  'auth-url',
+  urlType,
+  'Whom to ask whether a request may pass: 2xx lets it in, 401 and 403 do not.',
+  {
+    risk: 'High',
+    restricts: true,
+    global: 'global-auth-url',
+    state: different('Variables only in the path and the arguments.'),
+  },
+);
+const method = annotation(
+  'auth-method',
+  oneOf('GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'),
+  'The method to ask by.',
+  { global: 'global-auth-method', default: 'GET' },
+);
+const signin = annotation('auth-signin', signinType, 'Where to send those who may not (302).', {
+  risk: 'High',
+  global: 'global-auth-signin',
+  state: different('The argument with the way back always has scheme and host.'),
+});
+const parameter = annotation('auth-signin-redirect-param', parameterType, 'The argument with the way back.', {
+  ...medium,
+  default: 'rd',
+  global: 'global-auth-signin-redirect-param',
+});
+const responseHeaders = annotation(
+  'auth-response-headers',
+  headerNames,
+  'Headers of the answer that the upstream gets.',
+  {
+    ...medium,
+    global: 'global-auth-response-headers',
+    state: different('Not those that say who the client is by its certificate.'),
+  },
+);
+const redirect = annotation('auth-request-redirect', templateType, 'The value of X-Auth-Request-Redirect.', {
+  ...medium,
+  global: 'global-auth-request-redirect',
+});
+const setCookie = annotation('auth-always-set-cookie', flag, 'Pass Set-Cookie on with every status.', {
+  default: 'false',
+  global: 'global-auth-always-set-cookie',
+});
+const enableGlobal = annotation(
+  'enable-global-auth',
+  flag,
+  "Whether the ConfigMap's `global-auth-url` is asked.",
+  {
+    default: 'true',
+  },
+);
+
+const asked = different('Every request is asked about: nothing is remembered.');
+const pooled = different('Connections are kept as to any upstream.');
+
+export const externalAuth = family({
+  name: 'external-auth',
+  title: 'External authentication',
+  annotations: [
+    url,
+    method,
+    signin,
+    parameter,
+    responseHeaders,
+    redirect,
+    setCookie,
+    enableGlobal,
+    annotation('auth-proxy-set-headers', objectName, 'A ConfigMap of headers to ask with.', {
+      ...medium,
+      restricts: true,
+      state: refused('not supported in this version: the service would judge without what it needs.'),
+    }),
+    annotation('auth-cache-key', text, 'What answers are remembered by.', {
+      ...medium,
+      state: asked,
+      global: 'global-auth-cache-key',
+    }),
+    annotation('auth-cache-duration', text, 'How long they are, by status.', {
+      ...medium,
+      default: '200 202 401 5m',
+      state: asked,
+      global: 'global-auth-cache-duration',
+    }),
+    annotation('auth-keepalive', whole, 'Idle connections kept.', { default: '0', state: pooled }),
+    annotation('auth-keepalive-requests', whole, 'Requests on one connection.', {
+      default: '1000',
+      state: pooled,
+    }),
+    annotation('auth-keepalive-timeout', seconds, 'How long they are kept.', {
+      default: '60',
+      state: pooled,
+    }),
+    annotation('auth-keepalive-share-vars', flag, "Share nginx's variables with the request.", {
+      default: 'false',
+      state: different('There are none to share.'),
+    }),
+    annotation('auth-snippet', snippet, 'Raw nginx configuration for the request.', {
+      risk: 'Critical',
+      restricts: true,
+      global: 'global-auth-snippet',
+      state: refused('it is raw nginx configuration, and there is no nginx here.'),
+    }),
+  ],
+  applyRoute(values, route, context) {
+    const isOwn = values.has(url);
+    if (!isOwn) {
+      const free = context.setting(noAuthLocations) ?? ['/.well-known/acme-challenge'];
+      if (values.get(enableGlobal) === false || free.some((path) => route.match.path.startsWith(path)))
+        return;
+    }
+    // The global service has its own companions.
+    const read = <Value>(one: Annotation<Value>): Value | null =>
+      isOwn ? values.get(one) : context.global(one);
+    const service = read(url);
+    if (service === null) return;
+    const { scheme, host, port, target } = service;
+    const to = read(signin);
+    const [how, names, back, argument] = [
+      read(method),
+      read(responseHeaders),
+      read(redirect),
+      read(parameter),
+    ];
+    const external: NonNullable<NonNullable<RouteConfig['access']>['external']> = {
+      upstream: context.externalUpstream(scheme, host, port),
+      target,
+      host: host.includes(':') ? `[${host}]` : host,
+      ...(how === null ? {} : { method: how }),
+      ...(names === null ? {} : { responseHeaders: [...names] }),
+      ...(to === null ? {} : { signin: to }),
+      ...(argument === null ? {} : { signinParameter: argument }),
+      ...(back === null ? {} : { redirect: back }),
+      ...(read(setCookie) === true ? { alwaysSetCookie: true } : {}),
+    };
+    if (host === 'localhost' || host === '::1' || host.startsWith('127.')) {
+      context.error(
+        url,
+        `${quote(host)} is this machine itself, which is refused: the paths of this Ingress answer 503`,
+      );
+      route.deny('auth-url is this machine itself');
+      return;
+    }
+    route.config.access = { ...route.config.access, external };
+  },
+});
