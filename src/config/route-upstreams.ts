@@ -6,7 +6,7 @@ export interface NamedUpstream {
   readonly path: string;
 }
 
-/** Every upstream that a route may send something to: its own, canaries', what it asks, whose pages it shows. */
+/** Every upstream that a route may send something to: its own, canaries', what it asks, whose pages it shows, who gets copies. */
 export function upstreamsOf(route: RouteConfig): NamedUpstream[] {
   const named: NamedUpstream[] = [];
   const add = (name: string | undefined, path: string): void => {
@@ -18,5 +18,6 @@ export function upstreamsOf(route: RouteConfig): NamedUpstream[] {
   }
   add(route.access?.external?.upstream, '/access/external/upstream');
   add(route.errorPages?.upstream, '/errorPages/upstream');
+  add(route.mirror?.upstream, '/mirror/upstream');
   return named;
 }

@@ -7,12 +7,14 @@ import type { Snapshot } from '../snapshot/snapshot.ts';
 import type { Forward, Respond } from '../snapshot/decision.ts';
 import { Admission } from './full/admission.ts';
 import { createApp, type App } from './full/app.ts';
+import { BodyBuffer } from './full/buffered-body.ts';
 import { Downstream } from './full/downstream.ts';
 import { Exchange } from './full/exchange.ts';
 import { forward } from './full/forward.ts';
 import { judge, type Judgement } from './full/judgement.ts';
 import type { Decide, Lane, LaneUpstreams } from './full/lane.ts';
 import { LaneRequest } from './full/lane-request.ts';
+import { Mirror } from './full/mirror.ts';
 import { OpenTunnels } from './full/open-tunnels.ts';
 import { readParserFailure } from './full/parser-failure.ts';
 import { chooseProtocol, openTunnel } from './full/tunnel.ts';
@@ -72,6 +74,8 @@ export class FullLane {
       tunnels,
       now,
       random,
+      bodies: new BodyBuffer(),
+      mirror: new Mirror(),
       get draining() {
         return draining();
       },

@@ -178,6 +178,13 @@ export interface Route {
   readonly canaries: readonly Canary[];
   readonly affinity: Affinity | null;
   readonly retry: RetryRules;
+  /** A request's body is read whole, where it is small enough, before the upstream is asked. */
+  readonly bufferRequest: boolean;
+  /** Bytes of a response's head; Infinity: as many as there may be at all. */
+  readonly responseHeadLimit: number;
+  /** No connection to the upstream carries two requests. */
+  readonly closesConnections: boolean;
+  readonly mirror: Mirror | null;
   /** The path that the upstream gets, and where it has a `?`, arguments before the request's own; null: as it came. */
   readonly rewrite: TargetTemplate | null;
   /** The Host that the upstream gets; null: as the client sent it. */
@@ -191,6 +198,14 @@ export interface Route {
   readonly bodyLimit: number;
   /** Upgrade protocols to tunnel, lower case. */
   readonly upgrade: readonly string[];
+}
+
+/** Where copies of a route's requests go. */
+export interface Mirror {
+  readonly upstream: string;
+  /** Null: as the original has it. */
+  readonly host: string | null;
+  readonly body: boolean;
 }
 
 /** An answer without an upstream. */

@@ -4,6 +4,7 @@ import { Access, RateLimit } from './access.ts';
 import { Affinity } from './affinity.ts';
 import { Canary } from './canary.ts';
 import { ErrorPages } from './error-pages.ts';
+import { BufferRequest, ConnectionHeader, Mirror, ResponseHeadLimit } from './exchange.ts';
 import { IdentityHeaders } from './identity-headers.ts';
 import { Cors } from './cors.ts';
 import { PolicyRef } from './policy.ts';
@@ -121,6 +122,10 @@ export const Route = Type.Object(
     ),
     affinity: Type.Optional(Affinity),
     retry: Type.Optional(Retry),
+    bufferRequest: Type.Optional(BufferRequest),
+    responseHeadLimit: Type.Optional(ResponseHeadLimit),
+    connectionHeader: Type.Optional(ConnectionHeader),
+    mirror: Type.Optional(Mirror),
     timeouts: Type.Optional(RouteTimeouts),
     bodyLimit: Type.Optional(Size),
     upgrade: Type.Optional(

@@ -1,5 +1,7 @@
 import type { Forward } from '../../snapshot/decision.ts';
 import { planRequestHeaders } from '../headers/request.ts';
+import type { OutboundBody, OutboundRequest } from '../upstream/outbound.ts';
+import { outboundBody } from './buffered-body.ts';
 import { chooseDestination } from './destination.ts';
 import type { Exchange } from './exchange.ts';
 import type { Lane } from './lane.ts';
@@ -7,30 +9,51 @@ import { relay } from './relay.ts';
 
 /** Sends a request to the upstream its decision names and lets what comes back flow to the client. */
 export function forward(lane: Lane, exchange: Exchange, decision: Forward): void {
-  const { route, target } = decision;
+  const { route } = decision;
   const { framing } = exchange.judgement;
   if (framing.kind === 'length' && framing.length > route.bodyLimit) {
     exchange.fail('body_too_large', `Content-Length ${framing.length}, the limit is ${route.bodyLimit}`);
     return;
   }
   const body = exchange.openBody(route.bodyLimit);
+  const length = framing.kind === 'length' ? framing.length : null;
+  if (body === null) {
+    dispatch(lane, exchange, decision, null);
+  } else if (route.bufferRequest || route.mirror?.body === true) {
+    const release = lane.bodies.read(body, length, (buffered) => {
+      if (!exchange.over) dispatch(lane, exchange, decision, outboundBody(body, buffered, length));
+    });
+    exchange.atEnd(release);
+  } else {
+    dispatch(lane, exchange, decision, { stream: body, length });
+  }
+}
+
+function dispatch(lane: Lane, exchange: Exchange, decision: Forward, body: OutboundBody | null): void {
+  const { route, target } = decision;
   const destination = chooseDestination(lane, exchange, decision);
+  const request: OutboundRequest = {
+    upstream: destination.upstream,
+    preference: destination.preference,
+    retry: route.retry,
+    method: exchange.request.method ?? '',
+    target,
+    headers: outboundHeaders(exchange, decision),
+    body,
+    timeouts: route.timeouts,
+    headLimit: route.responseHeadLimit,
+    close: route.closesConnections,
+  };
   const call = lane.upstreams.send(
-    {
-      upstream: destination.upstream,
-      preference: destination.preference,
-      retry: route.retry,
-      method: exchange.request.method ?? '',
-      target,
-      headers: outboundHeaders(exchange, decision),
-      body:
-        body === null ? null : { stream: body, length: framing.kind === 'length' ? framing.length : null },
-      timeouts: route.timeouts,
-    },
+    request,
     relay(exchange, () => destination.responseHeaders(call.record.endpoint)),
   );
   exchange.record(call.record);
   exchange.attach(call);
+  const { mirror } = route;
+  // A body that only streams by cannot be sent twice.
+  const copies = body === null || body.chunks !== undefined || mirror?.body === false;
+  if (mirror !== null && copies) lane.mirror.copy(lane.upstreams, mirror, request);
 }
 
 /** The request's headers for the upstream: ours set, theirs cleaned, nothing of framing or of one hop. */

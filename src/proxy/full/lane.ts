@@ -4,6 +4,8 @@ import type { Decision } from '../../snapshot/decision.ts';
 import type { RequestHead } from '../../snapshot/request-head.ts';
 import type { Snapshot } from '../../snapshot/snapshot.ts';
 import type { Upstreams } from '../upstream/upstreams.ts';
+import type { BodyBuffer } from './buffered-body.ts';
+import type { Mirror } from './mirror.ts';
 import type { OpenTunnels } from './open-tunnels.ts';
 
 /** `src/snapshot/decide.ts`, or what stands in for it in a test. */
@@ -19,6 +21,8 @@ export interface Lane {
   readonly upstreams: LaneUpstreams;
   readonly observer: Observer;
   readonly tunnels: OpenTunnels;
+  readonly bodies: BodyBuffer;
+  readonly mirror: Mirror;
   /** Milliseconds since 1970. */
   readonly now: () => number;
   /** Evenly from 0 up to, not including, 1. */

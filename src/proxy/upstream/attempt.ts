@@ -123,6 +123,10 @@ export class Attempt implements Dispatcher.DispatchHandler {
       this.#listener.information(status, headers);
       return;
     }
+    const { headLimit = Infinity } = this.#request;
+    if (headLimit !== Infinity && headSize(headers) > headLimit) {
+      return this.#breach(`a head of ${headSize(headers)} bytes, the limit is ${headLimit}`);
+    }
     this.#head = true;
     this.#reading.start(this.#timeouts.readMs);
     this.#listener.response(status, headers);
@@ -185,4 +189,9 @@ export class Attempt implements Dispatcher.DispatchHandler {
     this.#reading.stop();
     this.#drained();
   }
+}
+
+/** Bytes of a head on the wire, a status line of the usual length included. */
+function headSize(headers: readonly string[]): number {
+  return headers.reduce((sum, text) => sum + text.length + 2, 'HTTP/1.1 200 OK\r\n\r\n'.length);
 }

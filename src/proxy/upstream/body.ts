@@ -12,20 +12,23 @@ const highWaterMark = 64 * 1024;
 export class RequestBody {
   readonly length: number | null;
   readonly #source: Readable;
+  readonly #chunks: readonly Buffer[] | null;
   #consumed = false;
 
   constructor(body: OutboundBody) {
     this.#source = body.stream;
+    this.#chunks = body.chunks ?? null;
     this.length = body.length;
   }
 
-  /** A byte of it has been read: it cannot be sent a second time (rule 9). */
+  /** A byte of it has been read and is not held: it cannot be sent a second time (rule 9). */
   get consumed(): boolean {
     return this.#consumed;
   }
 
   /** A stream to send it by. Reads nothing until it is read itself; destroying it leaves the source paused. */
   open(): Readable {
+    if (this.#chunks !== null) return Readable.from(this.#chunks, { objectMode: false });
     return new Outflow(this.#source, () => {
       this.#consumed = true;
     });

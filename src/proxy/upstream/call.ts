@@ -67,7 +67,14 @@ export class Call implements OutboundCall, AttemptListener {
     const { method, target, headers, body } = request;
     // A length of 0 is no body. undici then says `Content-Length: 0` where the method has a meaning for one.
     const sent = body === null || body.length === 0 ? null : new RequestBody(body);
-    this.#wire = { method, target, headers, body: sent };
+    this.#wire = {
+      method,
+      target,
+      // undici takes the one header that ends its connection.
+      headers: request.close === true ? [...headers, 'Connection', 'close'] : headers,
+      body: sent,
+      headLimit: request.headLimit ?? Infinity,
+    };
     this.record = { upstream: request.upstream, endpoint: null, tries: 0, headMs: null, status: null };
     // Nothing is told to the handler before the caller holds the call.
     queueMicrotask(() => {

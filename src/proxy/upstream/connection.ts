@@ -15,6 +15,8 @@ export interface WireRequest {
   /** Name, value, name, value … with Host, without framing and hop-by-hop headers. */
   readonly headers: readonly string[];
   readonly body: RequestBody | null;
+  /** Most bytes of a response's head; `maxHeadSize` in any case. */
+  readonly headLimit?: number;
 }
 
 /** An open socket to an endpoint with an HTTP/1.1 client on it. Carries one request at a time, never a queue. */

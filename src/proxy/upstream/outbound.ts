@@ -18,6 +18,10 @@ export interface OutboundRequest {
   readonly preference?: Preference | null;
   /** Default: `usualRetry`. */
   readonly retry?: RetryRules;
+  /** Most bytes of a response's head. Default: 64 KiB, which is the most there is. */
+  readonly headLimit?: number;
+  /** The connection carries no further request. */
+  readonly close?: boolean;
 }
 
 /** Which endpoint of its upstream a request should go to. One that is not available is passed over. */
@@ -33,6 +37,8 @@ export interface Preference {
 export interface OutboundBody {
   /** Read and paused by the upstream side, never destroyed nor drained: what is left of it when the call ends early stays. */
   readonly stream: Readable;
+  /** All of it, where it was read before: sent in place of the stream, as often as need be. */
+  readonly chunks?: readonly Buffer[];
   /** From Content-Length; null: chunked. */
   readonly length: number | null;
 }

@@ -5,7 +5,15 @@ import { parseSize } from '../../config/units.ts';
 import { checkTemplates } from '../../proxy/headers/identity.ts';
 import { compilePathPattern, type PathPattern } from '../path-pattern.ts';
 import { normalisePath } from '../path.ts';
-import type { ClientAuth, IdentityHeaders, Mirror, Route, RouteAnswer, Timeouts, Upstream } from '../snapshot.ts';
+import type {
+  ClientAuth,
+  IdentityHeaders,
+  Mirror,
+  Route,
+  RouteAnswer,
+  Timeouts,
+  Upstream,
+} from '../snapshot.ts';
 import { compileRouteClientAuth } from './client-auth.ts';
 import { compileAccess, compileRateLimit } from './access.ts';
 import { compileAffinity } from './affinity.ts';
@@ -65,7 +73,8 @@ export function compileRoute(
     affinity: compileAffinity(config),
     retry: compileRetry(config.retry),
     bufferRequest: config.bufferRequest ?? false,
-    responseHeadLimit: config.responseHeadLimit === undefined ? Infinity : parseSize(config.responseHeadLimit),
+    responseHeadLimit:
+      config.responseHeadLimit === undefined ? Infinity : parseSize(config.responseHeadLimit),
     closesConnections: config.connectionHeader === 'close',
     mirror: compileMirror(context, config.mirror, upstreams, `${path}/mirror`),
     identityHeaders: compileIdentityHeaders(
