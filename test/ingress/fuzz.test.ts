@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import t from 'tap';
 import { checkRules } from '../../src/config/rules.ts';
 import type { RouteConfig } from '../../src/config/schema.ts';
