@@ -35,7 +35,7 @@ const cases: readonly Case[] = [
     name: 'an unknown key like none',
     change: [['accessLog: false', 'colour: red']],
     problems: [
-      '44:1 /colour unknown key `colour`; here may stand listeners, tls, hosts, upstreams, limits, shutdown or accessLog',
+      '44:1 /colour unknown key `colour`; here may stand listeners, include, tls, hosts, upstreams, forwarded, limits, shutdown, denyList, accessLog or workers',
     ],
   },
   {
@@ -56,7 +56,7 @@ const cases: readonly Case[] = [
     name: 'a word in the wrong case',
     change: [['pathType: Exact', 'pathType: exact']],
     problems: [
-      '29:19 /hosts/0/routes/1/pathType must be `Exact` or `Prefix`, not `exact`, did you mean `Exact`?',
+      '29:19 /hosts/0/routes/1/pathType must be `Exact`, `Prefix`, `RawPrefix` or `Regex`, not `exact`, did you mean `Exact`?',
     ],
   },
   {
@@ -159,7 +159,7 @@ const cases: readonly Case[] = [
     name: 'an empty list of names',
     change: [['[public.example.com]', '[]']],
     problems: [
-      '31:12 /hosts/1/names must not be empty: write a list (host names, IP addresses, or *.example.com for exactly one label)',
+      '31:12 /hosts/1/names must not be empty: write a list (host names, IP addresses, *.example.com for exactly one label, or * for all names of no other host)',
     ],
   },
   {
