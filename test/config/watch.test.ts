@@ -301,3 +301,37 @@ void t.test('after close nothing is called back', async (t) => {
   await other.looks(5);
   t.equal(seen.changes(), 0);
 });
+
+void t.test(
+  'a file that comes to fit a pattern, or no longer does, calls back; any other does not',
+  async (t) => {
+    const path = folder(t);
+    writeFileSync(join(path, 'a.yaml'), 'a');
+    const watched = observe(t, [join(path, 'a.yaml')], {
+      ...eventsOnly,
+      patterns: () => [join(path, '*.yaml')],
+    });
+    await watched.looks(1);
+    await watched.change(() => {
+      writeFileSync(join(path, 'b.new'), 'b');
+      renameSync(join(path, 'b.new'), join(path, 'b.yaml'));
+    });
+    await watched.change(() => rmSync(join(path, 'b.yaml')));
+    const before = watched.changes();
+    writeFileSync(join(path, 'c.txt'), 'c');
+    await watched.looks(1);
+    writeFileSync(join(path, 'd.txt'), 'd');
+    await watched.looks(1);
+    t.equal(watched.changes(), before);
+  },
+);
+
+void t.test('a folder of a pattern that is not there yet is found by polling', async (t) => {
+  const path = folder(t);
+  const watched = observe(t, [], { patterns: () => [join(path, 'hosts.d/*.yaml')] });
+  await watched.looks(2);
+  await watched.change(() => {
+    mkdirSync(join(path, 'hosts.d'));
+    writeFileSync(join(path, 'hosts.d/a.yaml'), 'a');
+  });
+});
