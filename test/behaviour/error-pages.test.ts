@@ -27,7 +27,7 @@ await t.test('the page of another upstream is the answer, with its own status an
     t,
     (_, response) => response.writeHead(404, { 'X-Upstream': 'yes' }).end('upstream says no'),
     (asked, response) =>
-      response.writeHead(404, { 'X-Page': 'yes' }).end(`page of ${asked.headers['x-code']}`),
+      response.writeHead(404, { 'X-Page': 'yes' }).end(`page of ${String(asked.headers['x-code'])}`),
   );
   const answer = await get('/missing?x=1', ['Accept: text/html']);
   t.match(answer, { status: 404, body: 'page of 404', headers: { 'x-page': 'yes' } });
