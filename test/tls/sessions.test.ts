@@ -6,7 +6,7 @@ import { overallVerdict, verdictFor, type Connection } from '../../src/snapshot/
 import { proveChain } from '../../src/tls/chain-proof.ts';
 import { ticketKeyPeriod } from '../../src/tls/ticket-keys.ts';
 import { TlsListener } from '../../src/tls/listener.ts';
-import { ProofMemory } from '../../src/tls/proof-memory.ts';
+import { ProofMemory, type ProofShare, type SharedProof } from '../../src/tls/proof-memory.ts';
 import { TrustStore } from '../../src/tls/trust-store.ts';
 import { openTls } from '../support/client.ts';
 import { createAuthority, keyFromPem } from '../support/pki.ts';
@@ -205,3 +205,24 @@ await t.test('proofs are remembered for one trust store, up to a bound and until
   t.equal(memory.size, 1, 'one that has run out is dropped');
   t.end();
 });
+
+await t.test(
+  'a proof of another process brings the issuer along, that a responder is asked about',
+  async (t) => {
+    const ca = await createAuthority({ cn: 'CA' });
+    const issuer = new X509Certificate(ca.cert);
+    const told = new Map<string, SharedProof>();
+    const share: ProofShare = {
+      // As over a channel between processes.
+      tell: (key, proof) => void told.set(key, JSON.parse(JSON.stringify(proof)) as SharedProof),
+      ask: (key) => Promise.resolve(told.get(key) ?? null),
+    };
+    new ProofMemory(2, share).remember('k', 'a', { validUntil: 10, issuer, chain: [] });
+    const other = new ProofMemory(2, share);
+    await other.fetch('k', 'a');
+    t.equal(other.recall('k', 'a', 1)?.issuer?.fingerprint256, issuer.fingerprint256);
+    told.set('k b', { validUntil: 10, issuer: 'nonsense', chain: [] });
+    await other.fetch('k', 'b');
+    t.match(other.recall('k', 'b', 1), { issuer: null }, 'what is none is not asked about');
+  },
+);

@@ -131,7 +131,9 @@ function subjectOf(pem: string): Subject | { readonly fault: string } {
 export function demandsStaple(pem: string): boolean {
   try {
     const [own] = blocksFor('certificate', pem);
-    return own !== undefined && readCertificateFields(new X509Certificate(own).raw).mustStaple;
+    if (own === undefined) return false;
+    // Asked of every host at the start: OpenSSL's reading would cost five times as much.
+    return readCertificateFields(Buffer.from(own.replaceAll(/-----.+-----/g, ''), 'base64')).mustStaple;
   } catch {
     return false;
   }
