@@ -1,16 +1,18 @@
 import { measureHandshakes } from './handshake.ts';
+import { measureIngress } from './ingress.ts';
 import { measureReload } from './reload.ts';
 import { measureRequests } from './requests.ts';
 import { Rig } from './rig.ts';
 
-// `npm run bench` measures requests; `npm run bench -- handshake` handshakes, and memory of idle connections; `npm run bench -- reload` reloads of many hosts. What
-// is needed: Debian's nginx, for handshakes haproxy too; taskset where there is one. NODE_FLAGS are for our proxy's
+// `npm run bench` measures requests; `npm run bench -- handshake` handshakes, and memory of idle connections; `npm run bench -- reload` reloads of many hosts;
+// `npm run bench -- ingress` loads of many manifests. What is needed: Debian's nginx, for handshakes haproxy too; taskset where there is one. NODE_FLAGS are for our proxy's
 // node: `--cpu-prof --cpu-prof-dir=/tmp` leaves a profile.
 
 const benches: Readonly<Record<string, (rig: Rig) => Promise<void>>> = {
   requests: measureRequests,
   handshake: measureHandshakes,
   reload: measureReload,
+  ingress: measureIngress,
 };
 
 const [name = 'requests'] = process.argv.slice(2);

@@ -16,6 +16,7 @@ import { byLocationOrder, matchKey, nativeMatch, type NativeMatch, withoutItsSla
 import type { IngressProblem } from './problem.ts';
 import { httpRedirectCode } from './settings/answers.ts';
 import type { SettingValues } from './settings/values.ts';
+import type { Names } from './translation-memory.ts';
 import type { UpstreamBuilder } from './upstream-builder.ts';
 
 /** One Ingress's part in a host. */
@@ -71,7 +72,7 @@ export class HostTranslation {
    *
    * @param taken Names of all hosts; those that are granted are added.
    */
-  translate(taken: Set<string>): HostConfig[] {
+  translate(taken: Names): HostConfig[] {
     for (const { ingress } of this.#claims) {
       // Of an invalid Ingress too: what it asks of clients holds for the whole host, and can be read.
       for (const family of families)
@@ -110,7 +111,7 @@ export class HostTranslation {
   }
 
   /** from-to-www-redirect: a host that sends everyone here. */
-  #twin(taken: Set<string>): HostConfig[] {
+  #twin(taken: Names): HostConfig[] {
     if (!this.#host.hasTwin || this.#name.startsWith(catchAll)) return [];
     const name = this.#name.startsWith('www.') ? this.#name.slice(4) : `www.${this.#name}`;
     if (normaliseConfigName(name) === null || taken.has(name)) return [];
@@ -284,7 +285,7 @@ export class HostTranslation {
     return { ...draft.config, upstream: name };
   }
 
-  #aliases(taken: Set<string>): string[] {
+  #aliases(taken: Names): string[] {
     return this.#host.aliases.flatMap((alias) => {
       const name = normaliseConfigName(alias);
       if (name === null || taken.has(name)) return [];

@@ -1,4 +1,4 @@
-import type { Ingress, IngressClass } from './object.ts';
+import { type Ingress, type IngressClass, keyOf } from './object.ts';
 
 /** As ingress-nginx's flags of the same names. */
 export interface ClassOptions {
@@ -50,6 +50,6 @@ export function isOurs(
  */
 export function byPrecedence(a: Ingress, b: Ingress): number {
   if (a.createdAt !== b.createdAt) return a.createdAt - b.createdAt;
-  const [nameA, nameB] = [`${a.namespace}/${a.name}`, `${b.namespace}/${b.name}`];
+  const [nameA, nameB] = [keyOf(a), keyOf(b)];
   return nameA === nameB ? 0 : nameA > nameB ? -1 : 1;
 }

@@ -8,7 +8,7 @@ import { keyOf } from './object.ts';
 import type { TranslateOptions } from './options.ts';
 import { formatFault } from './parse-manifest.ts';
 import { formatIngressProblem } from './problem.ts';
-import { translate } from './translate.ts';
+import { translate, TranslationMemory } from './translate.ts';
 
 /** More lines are not logged at every load. */
 const maxLines = 1000;
@@ -24,11 +24,12 @@ export function createManifestSource(
   const reader = new ManifestReader(path);
   let watched: readonly string[] = [path];
   let readAt = Date.now();
-  let defaultCertificate: Promise<TranslateOptions['defaultCertificate']> | null = null;
+  let whole: Promise<TranslateOptions> | null = null;
+  const memory = new TranslationMemory();
   return {
     async load(): Promise<Loaded | Unloadable> {
       const began = Date.now();
-      defaultCertificate ??= makeDefaultCertificate();
+      whole ??= makeDefaultCertificate().then((defaultCertificate) => ({ ...options, defaultCertificate }));
       const manifests = await reader.read();
       ({ watched } = manifests);
       readAt = began;
@@ -41,10 +42,7 @@ export function createManifestSource(
       ) {
         return { ok: false, problems: [`${path}:1:1 / there is no ConfigMap ${configMap}`] };
       }
-      const translation = translate(manifests.objects, {
-        ...options,
-        defaultCertificate: await defaultCertificate,
-      });
+      const translation = translate(manifests.objects, await whole, memory);
       const { config, material } = translation;
       const warnings = [
         ...manifests.faults.map(formatFault),

@@ -9,6 +9,11 @@ export class MaterialBuilder {
     return this.#files;
   }
 
+  /** Takes over what another one has collected. */
+  take({ material }: MaterialBuilder): void {
+    for (const [name, contents] of material) this.#files.set(name, contents);
+  }
+
   /** Gives the file's name. */
   add(name: string, contents: string): string {
     this.#files.set(name, contents);

@@ -10,15 +10,18 @@ import type {
 import { keyOf } from './object.ts';
 import type { IngressProblem } from './problem.ts';
 
+/** Objects to be asked for by their name. */
+export type Lookup<Value> = Pick<ReadonlyMap<string, Value>, 'get' | 'has'>;
+
 /** The objects of one translation, to be asked for by `namespace/name`. */
 export interface ObjectSet {
   readonly ingresses: readonly Ingress[];
   readonly classes: ReadonlyMap<string, IngressClass>;
-  readonly services: ReadonlyMap<string, Service>;
+  readonly services: Lookup<Service>;
   /** By the Service they belong to. */
-  readonly endpoints: ReadonlyMap<string, readonly EndpointGroup[]>;
-  readonly secrets: ReadonlyMap<string, Secret>;
-  readonly configMaps: ReadonlyMap<string, ConfigMap>;
+  readonly endpoints: Lookup<readonly EndpointGroup[]>;
+  readonly secrets: Lookup<Secret>;
+  readonly configMaps: Lookup<ConfigMap>;
   /**
    * Objects that stand twice and differ. None is used: a patch without its checks could come last. Ingresses
    * among them stay in `ingresses`, to be refused.
@@ -29,9 +32,11 @@ export interface ObjectSet {
 
 /** Sorts objects by kind and name. The same object twice counts once. */
 export function collectObjects(objects: Iterable<KubernetesObject>): ObjectSet {
-  const all = new Map<string, KubernetesObject[]>();
+  const kinds = new Map<string, Map<string, KubernetesObject[]>>();
   for (const object of new Set(objects)) {
-    const key = `${object.kind} ${keyOf(object)}`;
+    let all = kinds.get(object.kind);
+    if (all === undefined) kinds.set(object.kind, (all = new Map<string, KubernetesObject[]>()));
+    const key = keyOf(object);
     const same = all.get(key);
     if (same === undefined) all.set(key, [object]);
     else same.push(object);
@@ -44,7 +49,7 @@ export function collectObjects(objects: Iterable<KubernetesObject>): ObjectSet {
   const configMaps = new Map<string, ConfigMap>();
   const disputed = new Set<KubernetesObject>();
   const problems: IngressProblem[] = [];
-  for (const same of all.values()) {
+  for (const same of [...kinds.values()].flatMap((all) => [...all.values()])) {
     if (same.length > 1) {
       for (const object of same) {
         disputed.add(object);

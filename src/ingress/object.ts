@@ -125,7 +125,14 @@ export interface ConfigMap extends ObjectBase {
   readonly data: ReadonlyMap<string, string>;
 }
 
-/** `namespace/name`, or the name alone where there is no namespace. */
-export function keyOf({ namespace, name }: { readonly namespace: string; readonly name: string }): string {
-  return namespace === '' ? name : `${namespace}/${name}`;
+const keys = new WeakMap<object, string>();
+
+/** `namespace/name`, or the name alone where there is no namespace. Made once for each object. */
+export function keyOf(object: { readonly namespace: string; readonly name: string }): string {
+  let key = keys.get(object);
+  if (key === undefined) {
+    const { namespace, name } = object;
+    keys.set(object, (key = namespace === '' ? name : `${namespace}/${name}`));
+  }
+  return key;
 }

@@ -17,7 +17,10 @@ import { collectObjects, type ObjectSet } from './object-set.ts';
 import { pointer } from '../config/problem.ts';
 import type { TranslateOptions } from './options.ts';
 import type { IngressProblem } from './problem.ts';
+import { TranslationMemory } from './translation-memory.ts';
 import { UpstreamBuilder } from './upstream-builder.ts';
+
+export { TranslationMemory } from './translation-memory.ts';
 
 /** Native configuration that does what the objects say. */
 export interface Translation {
@@ -30,8 +33,15 @@ export interface Translation {
  * Turns objects into our own configuration. Pure, and never throws: whatever is wrong is a problem, and costs no more than
  * what it is in. An Ingress that cannot be read whole is not served in part: its paths answer 503, and a host of which it
  * cannot be said who may come in answers 403.
+ *
+ * @param memory Of the last translation: hosts of which nothing has changed are the very same objects. The result is the same
+ * without it. It holds for one options object.
  */
-export function translate(objects: Iterable<KubernetesObject>, options: TranslateOptions): Translation {
+export function translate(
+  objects: Iterable<KubernetesObject>,
+  options: TranslateOptions,
+  memory: TranslationMemory = new TranslationMemory(),
+): Translation {
   const set = collectObjects(objects);
   const problems: IngressProblem[] = [...set.problems];
   const report = (
@@ -43,6 +53,7 @@ export function translate(objects: Iterable<KubernetesObject>, options: Translat
   const material = new MaterialBuilder();
   const upstreams = new UpstreamBuilder(set, options);
   const settings = readSettings(set, options, problems);
+  memory.begin(options, settings);
   const ours = set.ingresses.filter((ingress) => isOurs(ingress, set.classes, options)).sort(byPrecedence);
 
   const claims = new Map<string, Claim[]>();
@@ -53,9 +64,9 @@ export function translate(objects: Iterable<KubernetesObject>, options: Translat
       problems.push({ object: ingress, ...finding });
     }
     const isCanary = annotationsOf(ingress).get(canary) === true;
-    for (const [host, rules] of rulesByHost(ingress, (path, message) =>
-      report(ingress, 'error', path, message),
-    )) {
+    const byHost = rulesByHost(ingress);
+    problems.push(...byHost.problems);
+    for (const [host, rules] of byHost.hosts) {
       const claim = { ingress, rules };
       const kind = isCanary ? canaries : claims;
       const list = kind.get(host);
@@ -90,16 +101,24 @@ export function translate(objects: Iterable<KubernetesObject>, options: Translat
   const names = new Set(claims.keys());
   const hosts: HostConfig[] = [];
   for (const [name, hostClaims] of [...claims].sort(([a], [b]) => (a < b ? -1 : 1))) {
-    const host = new HostTranslation(name, hostClaims, canaries.get(name) ?? [], {
-      set,
-      options,
-      settings,
-      material,
-      upstreams,
-      problems,
-      fallback,
-    });
-    hosts.push(...host.translate(names));
+    const hostCanaries = canaries.get(name) ?? [];
+    const key = {
+      name,
+      ingresses: hostClaims.map(({ ingress }) => ingress),
+      canaries: hostCanaries.map(({ ingress }) => ingress),
+    };
+    const host = memory.host(key, set, names, ({ taken, ...place }) =>
+      new HostTranslation(name, hostClaims, hostCanaries, {
+        ...place,
+        options,
+        settings,
+        fallback,
+      }).translate(taken),
+    );
+    hosts.push(...host.hosts);
+    problems.push(...host.problems);
+    material.take(host.material);
+    upstreams.take(host.upstreams);
   }
   if (!names.has(catchAll)) {
     hosts.push({ names: [catchAll], certificate: fallback, routes: [lastResort(options, set, upstreams)] });
@@ -137,27 +156,38 @@ function readSettings(
   return settings;
 }
 
-/** The rules of an Ingress by the host they are for, in its one spelling. */
-function rulesByHost(
-  ingress: Ingress,
-  report: (path: string, message: string) => void,
-): Map<string, IngressRule[]> {
+/** The rules of an Ingress, by the host they are for in its one spelling. */
+interface HostRules {
+  readonly hosts: ReadonlyMap<string, readonly IngressRule[]>;
+  readonly problems: readonly IngressProblem[];
+}
+
+const knownRules = new WeakMap<Ingress, HostRules>();
+
+function rulesByHost(ingress: Ingress): HostRules {
+  const known = knownRules.get(ingress);
+  if (known !== undefined) return known;
   const hosts = new Map<string, IngressRule[]>();
+  const problems: IngressProblem[] = [];
   for (const rule of ingress.rules) {
     const name = rule.host === null ? catchAll : normaliseConfigName(rule.host);
     // `*` and nginx's `_` would be the catch-all by another name.
     if (name === null || rule.host === '_' || (rule.host !== null && name === catchAll)) {
-      report(
-        `${rule.place}/host`,
-        `${quote(rule.host)} is no host name, or *.example.com for one label: its paths are not served`,
-      );
+      problems.push({
+        object: ingress,
+        severity: 'error',
+        path: `${rule.place}/host`,
+        message: `${quote(rule.host)} is no host name, or *.example.com for one label: its paths are not served`,
+      });
       continue;
     }
     const list = hosts.get(name);
     if (list === undefined) hosts.set(name, [rule]);
     else list.push(rule);
   }
-  return hosts;
+  const read = { hosts, problems };
+  knownRules.set(ingress, read);
+  return read;
 }
 
 /** What is wrong with an Ingress of many hosts is wrong once. */

@@ -19,6 +19,18 @@ export class UpstreamBuilder {
     this.#options = options;
   }
 
+  /** Takes over what another one has collected; what has the same name is the same. */
+  take(collected: ReadonlyMap<string, UpstreamConfig>): void {
+    for (const [name, upstream] of collected) {
+      if (!this.#upstreams.has(name)) this.#upstreams.set(name, upstream);
+    }
+  }
+
+  /** By name. */
+  get collected(): ReadonlyMap<string, UpstreamConfig> {
+    return this.#upstreams;
+  }
+
   get upstreams(): Record<string, UpstreamConfig> {
     return Object.fromEntries([...this.#upstreams].sort(([a], [b]) => (a < b ? -1 : 1)));
   }

@@ -1,0 +1,98 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { makeDefaultCertificate } from '../src/ingress/default-certificate.ts';
+import { ManifestReader } from '../src/ingress/manifests.ts';
+import { readManifestFlags } from '../src/ingress/serve-options.ts';
+import { translate, TranslationMemory } from '../src/ingress/translate.ts';
+import { compile, CompileMemory } from '../src/snapshot/compile.ts';
+
+const ingresses = 2000;
+const pathsEach = 5;
+const changes = 21;
+
+/** One Ingress with its Service and endpoints. */
+function manifest(index: number, change: number): string {
+  const name = `app-${index}`;
+  const service = { name, port: { number: 80 } };
+  const paths = Array.from({ length: pathsEach }, (_, path) => ({
+    path: `/p${path}${change === 0 ? '' : `-${change}`}`,
+    pathType: 'Prefix',
+    backend: { service },
+  }));
+  const objects = [
+    {
+      apiVersion: 'networking.k8s.io/v1',
+      kind: 'Ingress',
+      metadata: { name, annotations: { 'nginx.ingress.kubernetes.io/proxy-body-size': '8m' } },
+      spec: { ingressClassName: 'nginx', rules: [{ host: `${name}.test`, http: { paths } }] },
+    },
+    { apiVersion: 'v1', kind: 'Service', metadata: { name }, spec: { ports: [{ port: 80 }] } },
+    {
+      apiVersion: 'discovery.k8s.io/v1',
+      kind: 'EndpointSlice',
+      metadata: { name, labels: { 'kubernetes.io/service-name': name } },
+      ports: [{ port: 80 }],
+      endpoints: [{ addresses: ['10.0.0.1'] }, { addresses: ['10.0.0.2'] }],
+    },
+  ];
+  return `${JSON.stringify({ apiVersion: 'v1', kind: 'List', items: objects })}\n`;
+}
+
+/**
+ * 2,000 Ingresses with 10,000 paths: how long the first load takes, and one after a single change. In a file each, and all
+ * in one file; in milliseconds, the median of many changes.
+ */
+export async function measureIngress(): Promise<void> {
+  const flags = readManifestFlags({});
+  if ('fault' in flags) throw new Error(flags.fault);
+  const options = { ...flags, defaultCertificate: await makeDefaultCertificate() };
+  for (const layout of ['a file each', 'one file'] as const) {
+    const dir = mkdtempSync(join(tmpdir(), 'mtls-ingress-bench-'));
+    try {
+      const texts = Array.from({ length: ingresses }, (_, index) => manifest(index, 0));
+      const write = (index: number): void => {
+        if (layout === 'a file each') writeFileSync(join(dir, `${index}.json`), texts[index]!);
+        else writeFileSync(join(dir, 'all.yaml'), texts.join('---\n'));
+      };
+      if (layout === 'one file') write(0);
+      else for (const index of texts.keys()) write(index);
+      const reader = new ManifestReader(dir);
+      const [translated, compiled] = [new TranslationMemory(), new CompileMemory()];
+      const load = async (): Promise<number[]> => {
+        const began = performance.now();
+        const { objects, problems } = await reader.read();
+        if (problems.length > 0) throw new Error(problems[0]);
+        const read = performance.now();
+        const { config, material } = translate(objects, options, translated);
+        const done = performance.now();
+        if (!compile(config, material, compiled).ok) throw new Error('does not compile');
+        return [read - began, done - read, performance.now() - done];
+      };
+      show(`${layout}, first load`, await load());
+      const rounds: number[][] = [];
+      for (let change = 1; change <= changes; change++) {
+        const index = (change * 97) % ingresses;
+        texts[index] = manifest(index, change);
+        write(index);
+        rounds.push(await load());
+      }
+      show(
+        `${layout}, one changed`,
+        [0, 1, 2].map((part) => median(rounds.map((round) => round[part]!))),
+      );
+    } finally {
+      rmSync(dir, { recursive: true });
+    }
+  }
+}
+
+function median(values: readonly number[]): number {
+  return [...values].sort((a, b) => a - b)[values.length >> 1]!;
+}
+
+function show(what: string, [read, translated, compiled]: readonly number[]): void {
+  const figures = { read, translated, compiled };
+  const words = Object.entries(figures).map(([name, value]) => `${name} ${value!.toFixed(1)} ms`);
+  console.log(`${what}: ${words.join(', ')}`);
+}
