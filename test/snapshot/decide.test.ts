@@ -122,7 +122,7 @@ await t.test('asks the policies of host and route, and both must hold', async (t
 await t.test('what a responder said counts for as long as it said, and then a new connection is wanted', async (t) => {
   const key = 'key of require';
   const connection = connectionTo('require.test', {
-    judged: new Map([[key, { verdict: success, validUntil: now + 10 }]]),
+    judged: new Map([[key, { ...judgedUnder(key, success).get(key)!, validUntil: now + 10 }]]),
   });
   const ask = (at: number) => decide(snapshot, connection, head('require.test'), at);
   t.match(ask(now + 9), { action: 'forward' });
