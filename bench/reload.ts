@@ -8,7 +8,7 @@ import type { Rig } from './rig.ts';
 
 // What many hosts cost: the start, a reload with nothing changed, with one host changed, renewed, added, removed,
 // the longest time that nothing else ran, and memory. Each number of hosts in a process of its own. HOSTS=100,1000
-// says how many; They are in one file.
+// says how many; they are in one file, with SPLIT=1 in included files of their own.
 
 const sizes = (process.env['HOSTS'] ?? '100,1000,5000').split(',').map(Number);
 const rounds = Number(process.env['ROUNDS'] ?? 7);

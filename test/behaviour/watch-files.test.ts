@@ -5,7 +5,7 @@ import t from 'tap';
 import { request } from '../support/client.ts';
 import { createAuthority } from '../support/pki.ts';
 import { startBackend } from '../support/proxy.ts';
-import { listeners, serve, type LogLine, type Program } from '../support/serve.ts';
+import { serve, type LogLine, type Program } from '../support/serve.ts';
 
 // What happens to files on disk, and what becomes of the program that serves with them.
 
