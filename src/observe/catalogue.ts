@@ -148,6 +148,11 @@ export const catalogue = Object.freeze({
   upstreamRetries: counter('mtls_upstream_retries_total', 'Requests tried again at another endpoint.', [
     'upstream',
   ]),
+  upstreamCopiesFailed: counter(
+    'mtls_upstream_copies_failed_total',
+    'Copies of requests that got no answer, or were not sent as too many were under way.',
+    ['upstream'],
+  ),
   upstreamEjections: counter(
     'mtls_upstream_ejections_total',
     'Times an endpoint was left out after consecutive failures.',

@@ -100,7 +100,13 @@ export interface RequestEvent {
 }
 
 export type UpstreamEvent =
-  | { readonly kind: 'retry'; readonly upstream: string; readonly endpoint: string; readonly detail: string }
+  /** `copy_failed`: a route's copy of a request got no answer, or was not sent; `endpoint` may then be empty. */
+  | {
+      readonly kind: 'retry' | 'copy_failed';
+      readonly upstream: string;
+      readonly endpoint: string;
+      readonly detail: string;
+    }
   | { readonly kind: 'ejected'; readonly upstream: string; readonly endpoint: string; readonly forMs: number }
   | { readonly kind: 'readmitted'; readonly upstream: string; readonly endpoint: string }
   | {

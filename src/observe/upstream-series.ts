@@ -28,6 +28,7 @@ export class UpstreamSeries {
     const known = (upstream: string): boolean => upstream === unknown || after.has(upstream);
     families.upstreamDuration.retain(({ upstream }) => known(upstream));
     families.upstreamRetries.retain(({ upstream }) => known(upstream));
+    families.upstreamCopiesFailed.retain(({ upstream }) => known(upstream));
     families.upstreamEjections.retain(({ upstream, endpoint }) => has(upstream, endpoint));
     // Pools of an upstream that changed start anew, and with them the health of its endpoints.
     const same = (upstream: string): boolean => before.get(upstream)?.key === after.get(upstream)?.key;
@@ -38,6 +39,7 @@ export class UpstreamSeries {
     for (const { name, endpoints, key } of after.values()) {
       this.#durations.set(name, families.upstreamDuration.series({ upstream: name }));
       families.upstreamRetries.series({ upstream: name });
+      families.upstreamCopiesFailed.series({ upstream: name });
       const kept = before.get(name)?.key === key;
       for (const endpoint of endpoints) {
         const labels = { upstream: name, endpoint: endpoint.name };
@@ -63,6 +65,10 @@ export class UpstreamSeries {
     if (endpoints === undefined) return;
     if (event.kind === 'retry') {
       families.upstreamRetries.series({ upstream: event.upstream }).value++;
+      return;
+    }
+    if (event.kind === 'copy_failed') {
+      families.upstreamCopiesFailed.series({ upstream: event.upstream }).value++;
       return;
     }
     if (!endpoints.has(event.endpoint)) return;

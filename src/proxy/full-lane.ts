@@ -75,7 +75,7 @@ export class FullLane {
       now,
       random,
       bodies: new BodyBuffer(),
-      mirror: new Mirror(),
+      mirror: new Mirror(options.observer),
       get draining() {
         return draining();
       },

@@ -44,8 +44,9 @@ async function start(t: Test, backends: Record<string, string[]>, route: Partial
     },
     material,
   );
-  return (options: { method?: string; path?: string; headers?: string[]; body?: string } = {}) =>
+  const ask = (options: { method?: string; path?: string; headers?: string[]; body?: string } = {}) =>
     request({ port: proxy.port, host: 'a.test', serverName: 'a.test', certificate: ann, ...options });
+  return Object.assign(ask, { metrics: () => proxy.metrics() });
 }
 
 void t.test('a copy has the path, headers, identity and body of its original', async (t) => {
@@ -91,6 +92,7 @@ void t.test('a copy that fails, and a body too large to copy, cost the original 
   const [main, copy] = [await echo(t), await echo(t)];
   const ask = await start(t, { main: [main.endpoint], copies: [] }, { mirror: { upstream: 'copies' } });
   t.equal((await ask({ method: 'POST', body: 'hello' })).body, 'got 5');
+  t.match(await ask.metrics(), /^mtls_upstream_copies_failed_total\{upstream="copies"\} 1$/m);
   const large = await start(
     t,
     { main: [main.endpoint], copies: [copy.endpoint] },

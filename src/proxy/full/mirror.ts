@@ -1,3 +1,4 @@
+import type { Observer } from '../../observe/observer.ts';
 import type { Mirror as MirrorRule } from '../../snapshot/snapshot.ts';
 import type { OutboundRequest } from '../upstream/outbound.ts';
 import type { LaneUpstreams } from './lane.ts';
@@ -22,11 +23,13 @@ export interface MirrorCounts {
  * trusted as much.
  */
 export class Mirror {
+  readonly #observer: Pick<Observer, 'upstream'>;
   readonly #limit: number;
   #underway = 0;
   #counts = { sent: 0, answered: 0, failed: 0, dropped: 0 };
 
-  constructor(limit: number = limits.copies) {
+  constructor(observer: Pick<Observer, 'upstream'>, limit: number = limits.copies) {
+    this.#observer = observer;
     this.#limit = limit;
   }
 
@@ -42,6 +45,7 @@ export class Mirror {
   copy(upstreams: Pick<LaneUpstreams, 'send'>, rule: MirrorRule, original: OutboundRequest): void {
     if (this.#underway >= this.#limit) {
       this.#counts.dropped++;
+      this.#failed(rule, null, `${this.#limit} copies are under way`);
       return;
     }
     this.#underway++;
@@ -58,6 +62,7 @@ export class Mirror {
     };
     const end = (): void => {
       call.abort();
+      if (!counted) this.#failed(rule, call.record.endpoint, 'no answer in all the time there was');
       finish('failed');
     };
     let left = limits.bytes;
@@ -80,11 +85,18 @@ export class Mirror {
           return true;
         },
         onEnd: () => finish('answered'),
-        onError: () => finish('failed'),
+        onError: ({ reason, detail }) => {
+          if (!counted) this.#failed(rule, call.record.endpoint, `${reason}: ${detail}`);
+          finish('failed');
+        },
       },
     );
     // An answer that trickles keeps within every time-out between two reads.
     const timer = setTimeout(end, timeouts.connectMs + timeouts.sendMs + timeouts.readMs).unref();
+  }
+
+  #failed({ upstream }: MirrorRule, endpoint: string | null, detail: string): void {
+    this.#observer.upstream({ kind: 'copy_failed', upstream, endpoint: endpoint ?? '', detail });
   }
 }
 

@@ -29,7 +29,8 @@ function held() {
 
 void t.test('no more copies are under way than the bound; those beyond it are counted', (t) => {
   const { upstreams, handlers } = held();
-  const mirror = new Mirror(2);
+  const events: string[] = [];
+  const mirror = new Mirror({ upstream: ({ kind }) => events.push(kind) }, 2);
   for (let n = 0; n < 5; n++) mirror.copy(upstreams, rule, original);
   t.same(mirror.counts, { sent: 2, answered: 0, failed: 0, dropped: 3 });
   handlers[0]!.onResponse(500, []);
@@ -39,12 +40,17 @@ void t.test('no more copies are under way than the bound; those beyond it are co
   handlers[1]!.onError({ reason: 'upstream_refused', detail: '' });
   mirror.copy(upstreams, rule, original);
   t.same(mirror.counts, { sent: 3, answered: 1, failed: 1, dropped: 4 });
+  t.same(
+    events,
+    Array.from({ length: 5 }, () => 'copy_failed'),
+    'failed and dropped ones are told',
+  );
   t.end();
 });
 
 void t.test('an endless answer ends with its copy', (t) => {
   const { upstreams, handlers, aborted } = held();
-  const mirror = new Mirror(1);
+  const mirror = new Mirror({ upstream: () => {} }, 1);
   mirror.copy(upstreams, rule, original);
   handlers[0]!.onResponse(200, []);
   for (let n = 0; n < 3; n++) handlers[0]!.onData(Buffer.alloc(30_000));
@@ -58,7 +64,7 @@ void t.test('an answer that trickles ends with its time', (t) => {
   mock.timers.enable({ apis: ['setTimeout'] });
   t.teardown(() => mock.timers.reset());
   const { upstreams, handlers, aborted } = held();
-  new Mirror(1).copy(upstreams, rule, original);
+  new Mirror({ upstream: () => {} }, 1).copy(upstreams, rule, original);
   handlers[0]!.onResponse(200, []);
   mock.timers.tick(2999);
   t.equal(aborted(), 0);
