@@ -350,6 +350,21 @@ void t.test(
   },
 );
 
+void t.test('a CRL that cannot count is refused, at the place that names it', async (t) => {
+  const [ca, another] = [await createAuthority({ cn: 'CA' }), await createAuthority({ cn: 'CA' })];
+  const several = changed(['crl: ca.crl', 'crl: [ca.crl, more.crl]']);
+  const own = { ...files, 'ca.pem': files['ca.pem']! + ca.cert, 'more.crl': ca.crl() };
+  t.same(await said(t, several, own), []);
+  t.match(await said(t, several, { ...own, 'more.crl': ca.crl() + another.crl() }), [
+    /:21 \/hosts\/0\/clientAuth\/crl\/1 the 2nd CRL in `more.crl` bears the name of "CN=CA", and a signature that is not its/,
+  ]);
+  const [first = '', second = '', ...rest] = ca.crl().split('\n');
+  // One bit of what is signed.
+  const forged = [first, second.replace(/.$/, (last) => (last === 'A' ? 'B' : 'A')), ...rest].join('\n');
+  t.equal((await said(t, several, { ...own, 'more.crl': forged })).length, 1);
+  t.match(await said(t, several, { ...own, 'more.crl': '' }), [/\/crl\/1 `more.crl` is empty/]);
+});
+
 void t.test('a CRL in DER is taken as one in PEM', async (t) => {
   const der = Buffer.from(files['ca.crl']!.replaceAll(/-----[^-]*-----/g, ''), 'base64');
   t.same(await said(t, valid, { ...files, 'ca.crl': der }), []);

@@ -107,6 +107,32 @@ const cases: readonly Case[] = [
     ],
   },
   {
+    name: 'revocation without a CRL',
+    change: [['      crl: ca.crl\n', '      revocation: { check: leaf }\n']],
+    problems: [
+      '12:7 /hosts/0/clientAuth/revocation asks nothing without `crl`: name the files of CRLs there, or take it away',
+    ],
+  },
+  {
+    name: 'a grace that is not given',
+    change: [['crl: ca.crl', 'crl: ca.crl\n      revocation: { stale: allow }']],
+    problems: [
+      '13:28 /hosts/0/clientAuth/revocation/stale allow needs `grace`: for how long past its nextUpdate a CRL still counts',
+    ],
+  },
+  {
+    name: 'a grace that does not count',
+    change: [['crl: ca.crl', 'crl: [ca.crl]\n      revocation: { stale: report, grace: 1h }']],
+    problems: ['13:43 /hosts/0/clientAuth/revocation/grace counts only with `stale: allow`'],
+  },
+  {
+    name: 'a grace that is too long to count',
+    change: [['crl: ca.crl', 'crl: ca.crl\n      revocation: { stale: allow, grace: 99999h }']],
+    problems: [
+      '13:42 /hosts/0/clientAuth/revocation/grace longer than 596h, the longest time that can be measured',
+    ],
+  },
+  {
     name: 'strict without require',
     change: [['mode: require', 'mode: optional']],
     problems: [
