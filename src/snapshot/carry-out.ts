@@ -94,7 +94,8 @@ export function redirectToHttps(
   const port = http?.redirectPort ?? https.port;
   const name = head.host.includes(':') ? `[${head.host}]` : head.host;
   const authority = port === 443 ? name : `${name}:${port}`;
-  const strip = route?.httpsRedirect.stripTrailingSlash === true && path.path.length > 1;
+  // As ingress-nginx's Lua, which looks at the end of the target: a slash before the arguments stays.
+  const strip = route?.httpsRedirect.stripTrailingSlash === true && path.path.length > 1 && head.query === '';
   const kept = strip && path.path.endsWith('/') ? path.path.slice(0, -1) : path.path;
   return respond('redirect_https', host, route, {
     location: `https://${authority}${kept}${head.query}`,

@@ -104,11 +104,10 @@ await t.test(
     ]);
     t.equal((await open.plain('/x')).status, 200);
     t.match(open.seen().headers, { 'x-forwarded-proto': 'http', 'x-scheme': 'http' });
-    const redirected = await open.plain('/secure/?q');
-    t.match(
-      [redirected.status, redirected.headers['location']],
-      [301, /^https:\/\/a\.test:[0-9]+\/secure\?q$/],
-    );
+    // Measured against nginx in test/differential: a slash before arguments stays.
+    t.match((await open.plain('/secure/?q')).headers['location'], /^https:\/\/a\.test:[0-9]+\/secure\/\?q$/);
+    const redirected = await open.plain('/secure/');
+    t.match([redirected.status, redirected.headers['location']], [301, /^https:\/\/a\.test:[0-9]+\/secure$/]);
     for (const host of [
       { clientAuth: { mode: 'require', ca: 'ca.pem' } },
       { clientAuth: { mode: 'optional', ca: 'ca.pem' } },

@@ -85,7 +85,8 @@ export function writeNginxConfig(
   return file;
 }
 
-function main(dir: string, servers: string): string {
+/** nginx.conf around its servers, as the template has it. */
+export function main(dir: string, servers: string): string {
   return `daemon off;
 master_process off;
 pid ${dir}/nginx.pid;
@@ -106,6 +107,7 @@ http {
   underscores_in_headers off;
   ignore_invalid_headers on;
   server_name_in_redirect off;
+  port_in_redirect off;
   server_names_hash_bucket_size 128;
   default_type text/html;
   ssl_protocols TLSv1.2 TLSv1.3;
@@ -116,6 +118,7 @@ http {
   ssl_certificate ${dir}/server.pem;
   ssl_certificate_key ${dir}/server.key;
   map $http_x_request_id $req_id { default $http_x_request_id; "" $request_id; }
+  map $scheme $told_port { default $server_port; https 443; }
   map $http_upgrade $connection_upgrade { default upgrade; '' ''; }
 ${servers}}
 `;
@@ -138,26 +141,36 @@ function server(host: HostSpec, endpoint: string, listens: readonly NginxListen[
       `if ( $ssl_client_s_dn !~ "CN=${matchCn}" ) { return 403 "client certificate unauthorized"; }`,
     );
   }
-  const identity =
-    clientAuth === undefined
-      ? []
-      : [
-          'ssl-client-verify $ssl_client_verify',
-          'ssl-client-subject-dn $ssl_client_s_dn',
-          'ssl-client-issuer-dn $ssl_client_i_dn',
-          ...(passCertificate === true ? ['ssl-client-cert $ssl_client_escaped_cert'] : []),
-        ];
+  const location = [
+    'client_max_body_size 1m;',
+    ...(host.cors === undefined ? [] : corsLines(host.cors)),
+    ...requestHeaders(clientAuth !== undefined, passCertificate === true),
+    ...proxySettings,
+    'proxy_redirect off;',
+    `proxy_pass http://${endpoint};`,
+  ];
+  return block('server', [...lines, block('location /', location)]);
+}
+
+/** The template's proxy_set_header directives. */
+export function requestHeaders(asksForCertificates: boolean, passesCertificate: boolean): string[] {
+  const identity = [
+    'ssl-client-verify $ssl_client_verify',
+    'ssl-client-subject-dn $ssl_client_s_dn',
+    'ssl-client-issuer-dn $ssl_client_i_dn',
+    ...(passesCertificate ? ['ssl-client-cert $ssl_client_escaped_cert'] : []),
+  ];
   const headers = [
     // The template's $best_http_host, $pass_access_scheme and $pass_port; 443 is where a controller listens.
     'Host $http_host',
-    ...identity,
+    ...(asksForCertificates ? identity : []),
     'Upgrade $http_upgrade',
     'Connection $connection_upgrade',
     'X-Request-ID $req_id',
     'X-Real-IP $remote_addr',
     'X-Forwarded-For $remote_addr',
     'X-Forwarded-Host $http_host',
-    'X-Forwarded-Port 443',
+    'X-Forwarded-Port $told_port',
     'X-Forwarded-Proto $scheme',
     'X-Forwarded-Scheme $scheme',
     'X-Scheme $scheme',
@@ -165,22 +178,19 @@ function server(host: HostSpec, endpoint: string, listens: readonly NginxListen[
     'X-Original-Forwarded-Host $http_x_forwarded_host',
     'Proxy ""',
   ];
-  const location = [
-    'client_max_body_size 1m;',
-    ...(host.cors === undefined ? [] : corsLines(host.cors)),
-    ...headers.map((header) => `proxy_set_header ${header};`),
-    'proxy_http_version 1.1;',
-    'proxy_buffering off;',
-    // Only the recording backend's answers are larger than the template's 4k.
-    'proxy_buffer_size 16k;',
-    'proxy_buffers 8 16k;',
-    'proxy_request_buffering on;',
-    'proxy_redirect off;',
-    'proxy_next_upstream off;',
-    `proxy_pass http://${endpoint};`,
-  ];
-  return block('server', [...lines, block('location /', location)]);
+  return headers.map((header) => `proxy_set_header ${header};`);
 }
+
+/** What else the template says to every location that forwards. */
+export const proxySettings: readonly string[] = [
+  'proxy_http_version 1.1;',
+  'proxy_buffering off;',
+  // Only the recording backend's answers are larger than the template's 4k.
+  'proxy_buffer_size 16k;',
+  'proxy_buffers 8 16k;',
+  'proxy_request_buffering on;',
+  'proxy_next_upstream off;',
+];
 
 /** The template's server `_`: no client certificates, and the default backend's 404. */
 function catchAll(listens: readonly NginxListen[]): string {
@@ -192,7 +202,7 @@ function catchAll(listens: readonly NginxListen[]): string {
     : block('server', [...lines, 'server_name _;', block('location /', ['return 404;'])]);
 }
 
-function block(head: string, lines: readonly string[]): string {
+export function block(head: string, lines: readonly string[]): string {
   return `${head} {\n${lines.map((line) => `  ${line}\n`).join('')}}\n`;
 }
 

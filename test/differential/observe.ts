@@ -76,13 +76,15 @@ function facts(raw: string): Observation {
   const { status, headers, body } = parseAnswer(raw);
   const connection = headers['connection'] === 'close' ? 'close' : 'open';
   const seen = headers['x-upstream'];
-  if (seen === undefined) return { outcome: `${status} ${wordsOf(body)}`.trim(), connection };
+  const answer = answerFacts(headers);
+  if (seen === undefined) return { outcome: `${status} ${wordsOf(body)}`.trim(), connection, ...answer };
   const upstream = JSON.parse(seen === '' ? body : Buffer.from(seen, 'base64').toString()) as Upstream;
   return {
     outcome: `forwarded ${status}`,
     connection,
     request: upstream.request,
     body: upstream.body,
+    ...answer,
     ...headerFacts(upstream.rawHeaders),
   };
 }
@@ -91,6 +93,15 @@ function facts(raw: string): Observation {
 function wordsOf(body: string): string {
   const centers = [...body.matchAll(/(?<!<hr>)<center>(?:<h1>\d* ?)?([^<]*)(?:<\/h1>)?<\/center>/g)];
   return (centers.at(-1)?.[1] ?? body).trim();
+}
+
+/** Headers of an answer that say something to the client; the others are each side's own, or of one hop. */
+const told =
+  /^(?:location|refresh|www-authenticate|set-cookie|strict-transport-security|access-control-.*|x-told-.*)$/;
+
+function answerFacts(headers: Readonly<Record<string, string>>): Record<string, string> {
+  const names = Object.keys(headers).filter((name) => told.test(name));
+  return Object.fromEntries(names.map((name) => [`answer ${name}`, headers[name]!]));
 }
 
 /** Of one hop and each side's own affair. */

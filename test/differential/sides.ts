@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import { createInterface } from 'node:readline';
 import type { Test } from 'tap';
 import { freePort } from '../support/free-port.ts';
@@ -25,6 +26,22 @@ export interface Upstream {
 
 /** nginx and our whole program, for the same hosts, before the same backend. */
 export async function startSides(t: Test, hosts: readonly HostSpec[], files: Files): Promise<Sides> {
+  const { endpoint, served } = await startEchoBackend(t);
+  const [nginx, nginxFirst] = (await startNginx(t, 2, (dir, [port = 0, first = 0]) =>
+    writeNginxConfig(dir, hosts, files, endpoint, [
+      { port, defaultHost: null },
+      { port: first, defaultHost: hosts[0]!.name },
+    ]),
+  )) as [number, number];
+  const proxy = await startProxy(t, ourConfig(hosts, endpoint), files);
+  return { nginx, nginxFirst, ours: proxy.port, served };
+}
+
+/** A backend that answers with what it was asked. `decorate` may add to the head of its answer. */
+export async function startEchoBackend(
+  t: Test,
+  decorate: (request: IncomingMessage, response: ServerResponse) => void = () => {},
+): Promise<{ readonly endpoint: string; readonly served: () => number }> {
   let served = 0;
   const backend = await startBackend(t, (request, response) => {
     const chunks: Buffer[] = [];
@@ -39,28 +56,28 @@ export async function startSides(t: Test, hosts: readonly HostSpec[], files: Fil
       };
       const text = JSON.stringify(upstream);
       response.setHeader('x-upstream', request.method === 'HEAD' ? Buffer.from(text).toString('base64') : '');
+      decorate(request, response);
       response.end(text);
     });
   });
-  const [nginx, nginxFirst] = await startNginx(t, hosts, files, backend.endpoint);
-  const proxy = await startProxy(t, ourConfig(hosts, backend.endpoint), files);
-  return { nginx, nginxFirst, ours: proxy.port, served: () => served };
+  return { endpoint: backend.endpoint, served: () => served };
 }
 
-/** nginx's ports. It cannot pick them itself, so where another program was quicker it is started again. */
-async function startNginx(
+/**
+ * Starts nginx on as many ports. It cannot pick them itself, so where another program was quicker it is started again.
+ *
+ * @param write Writes what it needs into a folder; gives its configuration file.
+ */
+export async function startNginx(
   t: Test,
-  hosts: readonly HostSpec[],
-  files: Files,
-  endpoint: string,
-): Promise<[number, number]> {
+  count: number,
+  write: (dir: string, ports: readonly number[]) => string,
+): Promise<number[]> {
   const dir = t.testdir({});
   for (let tries = 3; ; tries--) {
-    const ports: [number, number] = [await freePort(), await freePort()];
-    const file = writeNginxConfig(dir, hosts, files, endpoint, [
-      { port: ports[0], defaultHost: null },
-      { port: ports[1], defaultHost: hosts[0]!.name },
-    ]);
+    const ports: number[] = [];
+    while (ports.length < count) ports.push(await freePort());
+    const file = write(dir, ports);
     const child = spawn('nginx', ['-p', dir, '-e', 'stderr', '-c', file], {
       stdio: ['ignore', 'ignore', 'pipe'],
     });

@@ -71,5 +71,6 @@ export function outboundHeaders(exchange: Exchange, decision: Forward): string[]
     scheme: connection.listener,
     appendForwardedFor: snapshot.forwarded.append,
     granted: exchange.granted,
+    withoutCredentials: (decision.route.access?.basicAuth ?? null) !== null,
   });
 }

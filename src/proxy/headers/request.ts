@@ -8,6 +8,8 @@ export interface RequestHeadersInput extends ForwardedInput {
   readonly route: Pick<Route, 'clientAuth' | 'identityHeaders' | 'upstreamHost' | 'requestHeaders'>;
   /** In place of the route's own: those together with what an external service said; null: none was asked. */
   readonly granted?: ReadonlyMap<string, readonly [name: string, value: string | null]> | null;
+  /** We asked for the password ourselves: it is nobody else's business. */
+  readonly withoutCredentials?: boolean;
   /** `Snapshot.identityHeaderNames`. */
   readonly snapshotIdentityHeaderNames: ReadonlySet<string>;
 }
@@ -31,7 +33,7 @@ const removed: ReadonlySet<string> = new Set([...hopByHopNames, ...ownNames]);
  *   every host (rule 4);
  * - names with anything but letters, digits and hyphens: `ssl_client_verify` and `ssl.client.verify` become
  *   the same variable as `ssl-client-verify` in CGI-like backends (CVE-2026-33433, CVE-2026-52845);
- * - Expect and Proxy.
+ * - Expect and Proxy; Authorization, where it was for us (ingress-nginx's template clears it there).
  *
  * The head must have passed `readRequestHead`. The identity headers are planned once per connection and route
  * (`planIdentityHeaders`); the rest depends on the request.
@@ -50,7 +52,8 @@ export function planRequestHeaders(input: RequestHeadersInput): string[] {
       isIdentityHeaderName(lower) ||
       snapshotIdentityHeaderNames.has(lower) ||
       requestHeaders.has(lower) ||
-      named?.has(lower) === true
+      named?.has(lower) === true ||
+      (input.withoutCredentials === true && lower === 'authorization')
     ) {
       continue;
     }
