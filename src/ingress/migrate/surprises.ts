@@ -22,7 +22,7 @@ export function surprises(ingresses: readonly Ingress[]): Notice[] {
       found.push(...(owner === undefined ? ofPlainPath(host, one) : ofRegex(host, one, owner)));
     }
     for (const ingress of owners) {
-      if (valueOf(ingress, 'rewrite-target') === null || valueOf(ingress, 'use-regex') === true) continue;
+      if (!rewrites(ingress) || valueOf(ingress, 'use-regex') === true) continue;
       const says = `rewrite-target makes every path of ${quote(host)} a regular expression, in all Ingresses`;
       found.push(notice(3, ingress, placeOf(ingress, 'rewrite-target'), null, says));
     }
@@ -31,7 +31,14 @@ export function surprises(ingresses: readonly Ingress[]): Notice[] {
 }
 
 function usesRegex(ingress: Ingress): boolean {
-  return valueOf(ingress, 'use-regex') === true || valueOf(ingress, 'rewrite-target') !== null;
+  return valueOf(ingress, 'use-regex') === true || rewrites(ingress);
+}
+
+/** A target that is the path itself rewrites nothing. */
+function rewrites(ingress: Ingress): boolean {
+  const target = valueOf(ingress, 'rewrite-target') as { readonly text: string } | null;
+  const paths = ingress.rules.flatMap((rule) => rule.paths);
+  return target !== null && paths.some(({ path }) => path !== target.text);
 }
 
 function ofRegex(host: string, { ingress, path }: HostPath, owner: Ingress): Notice[] {
