@@ -12,6 +12,9 @@ export function configJsonSchema(): Record<string, unknown> {
     $id: 'urn:mtls-ingress:configuration',
     title: 'mtls-ingress configuration',
     ...(withPointers(root) as Schema),
+    // What these hold may all stand in included files.
+    required: ['listeners'],
+    anyOf: [{ required: ['hosts', 'upstreams'] }, { required: ['include'] }],
     $defs: withPointers(definitions),
   };
 }
