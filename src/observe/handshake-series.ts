@@ -3,6 +3,7 @@ import type { Host, Snapshot } from '../snapshot/snapshot.ts';
 import type { Families } from './families.ts';
 import { handshakeReasonLabel, listenerLabel, tlsVersionLabel, unknown } from './labels.ts';
 import type { HandshakeEvent } from './observer.ts';
+import type { HistogramSeries, NumberSeries } from './series.ts';
 
 /** Pairs of TLS version and cipher kept apart; what OpenSSL can negotiate stays far below. */
 const maxTlsPairs = 64;
@@ -12,8 +13,49 @@ const verificationReasons = handshakeReasons.filter(
   (reason) => reason !== 'ok' && reason !== 'no_certificate' && !failures.has(reason),
 );
 
-/** Counts one handshake. `host` is a label: an id of the snapshot, or `_`. */
-export function countHandshake(families: Families, event: HandshakeEvent, host: string): void {
+/** Most kinds of handshake whose series are at hand: some tens at each of a few hundred hosts. */
+const maxKinds = 8192;
+
+/** The series that one kind of handshake counts in. */
+interface KindSeries {
+  readonly count: NumberSeries;
+  readonly duration: HistogramSeries;
+  readonly resumed: NumberSeries | null;
+  readonly tls: NumberSeries | null;
+}
+
+/** Counts handshakes, and keeps the series at hand: to find six by their labels costs more than to count. */
+export class HandshakeSeries {
+  readonly #families: Families;
+  readonly #kinds = new Map<string, KindSeries>();
+
+  constructor(families: Families) {
+    this.#families = families;
+  }
+
+  /** Counts one handshake. `host` is a label: an id of the snapshot, or `_`. */
+  count(event: HandshakeEvent, host: string): void {
+    const { listener, result, reason, resumed, tlsVersion, cipher } = event;
+    const kind = `${result} ${reason} ${resumed} ${tlsVersion} ${cipher} ${listener} ${host}`;
+    let series = this.#kinds.get(kind);
+    if (series === undefined) {
+      series = seriesOf(this.#families, event, host);
+      if (this.#kinds.size >= maxKinds) this.#kinds.clear();
+      this.#kinds.set(kind, series);
+    }
+    series.count.value++;
+    series.duration.observe(event.durationMs / 1000);
+    if (series.resumed !== null) series.resumed.value++;
+    if (series.tls !== null) series.tls.value++;
+  }
+
+  /** Series were dropped: what is at hand may count into the void. */
+  forget(): void {
+    this.#kinds.clear();
+  }
+}
+
+function seriesOf(families: Families, event: HandshakeEvent, host: string): KindSeries {
   const { result } = event;
   const listener = listenerLabel(event.listener);
   const resumed = String(event.resumed);
@@ -25,15 +67,18 @@ export function countHandshake(families: Families, event: HandshakeEvent, host: 
     tls_version: tlsVersionLabel(event.tlsVersion),
     resumed,
   };
-  families.handshakes.series(labels).value++;
-  families.handshakeDuration.series({ listener, result, resumed }).observe(event.durationMs / 1000);
-  if (event.resumed) families.sessionsResumed.series({ listener, host }).value++;
-  if (event.tlsVersion === null || event.cipher === null) return;
+  return {
+    count: families.handshakes.series(labels),
+    duration: families.handshakeDuration.series({ listener, result, resumed }),
+    resumed: event.resumed ? families.sessionsResumed.series({ listener, host }) : null,
+    tls: tlsSeries(families, event),
+  };
+}
+
+function tlsSeries(families: Families, { tlsVersion, cipher }: HandshakeEvent): NumberSeries | null {
+  if (tlsVersion === null || cipher === null) return null;
   const room = families.tlsInfo.size < maxTlsPairs;
-  families.tlsInfo.series({
-    version: tlsVersionLabel(event.tlsVersion),
-    cipher: room ? event.cipher : 'other',
-  }).value++;
+  return families.tlsInfo.series({ version: tlsVersionLabel(tlsVersion), cipher: room ? cipher : 'other' });
 }
 
 /**

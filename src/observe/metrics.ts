@@ -10,7 +10,7 @@ import {
 import type { Host, Route, Snapshot } from '../snapshot/snapshot.ts';
 import { CertificateSeries } from './certificate-series.ts';
 import { createFamilies, type Families } from './families.ts';
-import { addHandshakeBaseline, countHandshake } from './handshake-series.ts';
+import { addHandshakeBaseline, HandshakeSeries } from './handshake-series.ts';
 import { HostSeries } from './host-series.ts';
 import { listenerLabel, unknown } from './labels.ts';
 import type {
@@ -36,6 +36,7 @@ import {
 import { OcspSeries } from './ocsp-series.ts';
 import { createProcessMetrics } from './process-metrics.ts';
 import { policyPlace, RouteSeries } from './route-series.ts';
+import type { NumberSeries } from './series.ts';
 import { UpstreamSeries } from './upstream-series.ts';
 
 /**
@@ -61,6 +62,12 @@ export interface MetricsOptions {
   readonly process?: boolean;
 }
 
+/** Of one listener. */
+interface ConnectionSeries {
+  readonly accepted: NumberSeries;
+  readonly open: NumberSeries;
+}
+
 const policyReasonSet: ReadonlySet<string> = new Set(policyReasons);
 
 /**
@@ -71,6 +78,8 @@ export class Metrics implements Observer {
   readonly contentType = Registry.PROMETHEUS_CONTENT_TYPE;
   readonly #families: Families = createFamilies();
   readonly #process: Registry | null;
+  readonly #connections = new Map<string, ConnectionSeries>();
+  readonly #handshakes = new HandshakeSeries(this.#families);
   readonly #upstreams = new UpstreamSeries(this.#families);
   readonly #certificates = new CertificateSeries(this.#families);
   readonly #ocsp = new OcspSeries(this.#families);
@@ -106,6 +115,7 @@ export class Metrics implements Observer {
     const hosts = snapshot.hosts.all;
     const baseline = hosts.length <= maxBaselineHosts;
     this.#retain(hosts);
+    this.#handshakes.forget();
     const hostSeries = new Map<string, HostSeries>();
     const routeSeries = new Map<string, RouteSeries>();
     addHandshakeBaseline(this.#families, snapshot, null);
@@ -133,7 +143,7 @@ export class Metrics implements Observer {
 
   handshake(event: HandshakeEvent): void {
     const known = event.host !== null && this.#hosts.has(event.host);
-    countHandshake(this.#families, event, known ? event.host : unknown);
+    this.#handshakes.count(event, known ? event.host : unknown);
   }
 
   request(event: RequestEvent): void {
@@ -155,13 +165,24 @@ export class Metrics implements Observer {
   }
 
   connectionOpened(listener: string): void {
-    const labels = { listener: listenerLabel(listener) };
-    this.#families.connections.series(labels).value++;
-    this.#families.openConnections.series(labels).value++;
+    const { accepted, open } = this.#connectionsOf(listener);
+    accepted.value++;
+    open.value++;
   }
 
   connectionClosed(listener: string): void {
-    this.#families.openConnections.series({ listener: listenerLabel(listener) }).value--;
+    this.#connectionsOf(listener).open.value--;
+  }
+
+  #connectionsOf(listener: string): ConnectionSeries {
+    const label = listenerLabel(listener);
+    const known = this.#connections.get(label);
+    if (known !== undefined) return known;
+    const labels = { listener: label };
+    const { connections, openConnections } = this.#families;
+    const series = { accepted: connections.series(labels), open: openConnections.series(labels) };
+    this.#connections.set(label, series);
+    return series;
   }
 
   connectionRefused({ listener, reason }: ConnectionRefusedEvent): void {
