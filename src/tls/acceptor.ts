@@ -68,7 +68,7 @@ export class Acceptor {
     socket.on('error', () => {});
     this.#open.add(socket);
     observer.connectionOpened(listener);
-    socket.once('close', () => {
+    socket.on('close', () => {
       this.#open.delete(socket);
       observer.connectionClosed(listener);
     });
@@ -110,7 +110,7 @@ export class Acceptor {
       this.#refuse(socket, client, 'address_overload', 'too many connections of this address at once');
       return;
     }
-    socket.once('close', release);
+    socket.on('close', release);
     this.#deps.accept(socket, client);
   }
 

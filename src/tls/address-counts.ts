@@ -32,11 +32,25 @@ export class AddressCounts {
   }
 }
 
+/** Addresses whose key is remembered: each connection is counted twice, and many come from a few addresses. */
+const maxKeys = 1024;
+
+const keys = new Map<string, string>();
+
 /**
  * What counts as one client: an IPv4 address, mapped into IPv6 or not; of IPv6 the first 64 bits, since the rest
  * is the client's own to choose (RFC 6177). Text that is no address is one client with all other such text.
  */
 export function addressKey(address: string): string {
+  const known = keys.get(address);
+  if (known !== undefined) return known;
+  if (keys.size >= maxKeys) keys.clear();
+  const key = readKey(address);
+  keys.set(address, key);
+  return key;
+}
+
+function readKey(address: string): string {
   const octets = parseIpAddress(plainAddress(address));
   if (octets === null) return '';
   return octets.length === 4 ? octets.join('.') : Buffer.from(octets.subarray(0, 8)).toString('hex');

@@ -110,7 +110,8 @@ function handshakeMessage(bytes: Buffer): Buffer | number {
     if (held < wanted && fragment.length < length) return at + recordHeader + length;
     at += recordHeader + length;
   }
-  return Buffer.concat(fragments).subarray(4, wanted);
+  const whole = fragments.length === 1 ? fragments[0]! : Buffer.concat(fragments);
+  return whole.subarray(4, wanted);
 }
 
 /** Length of the handshake message with its header, from its first four bytes. */

@@ -12,7 +12,7 @@ export interface FirstBytesHandlers<Result> {
   /** @param bytes All that came; none of them is put back. */
   readonly read: (result: Result, bytes: Buffer) => void;
   /** `limitMs` passed. The socket is still open. */
-  readonly late: () => void;
+  readonly late?: () => void;
   /** @param length Bytes that had come. */
   readonly closed?: (length: number) => void;
 }
@@ -20,20 +20,25 @@ export interface FirstBytesHandlers<Result> {
 /**
  * Collects what a connection opens with until a parser knows what it is. The parser bounds it: it has to give
  * a result at some length, and is asked with all the bytes each time.
+ *
+ * @param limitMs Null: whoever calls sees to the time himself, and closes the socket.
  */
 export function readFirstBytes<Result extends { readonly status: string }>(
   socket: Socket,
   parse: (bytes: Buffer) => Result | Incomplete,
-  limitMs: number,
+  limitMs: number | null,
   handlers: FirstBytesHandlers<Result>,
 ): void {
   const chunks: Buffer[] = [];
   let length = 0;
   let needs = 1;
-  const timer = setTimeout(() => {
-    stop();
-    handlers.late();
-  }, limitMs);
+  const timer =
+    limitMs === null
+      ? undefined
+      : setTimeout(() => {
+          stop();
+          handlers.late?.();
+        }, limitMs);
   const stop = (): void => {
     clearTimeout(timer);
     socket.pause();
@@ -59,7 +64,7 @@ export function readFirstBytes<Result extends { readonly status: string }>(
     handlers.read(result, bytes);
   };
   socket.on('data', read);
-  socket.once('close', closed);
+  socket.on('close', closed);
   socket.resume();
 }
 

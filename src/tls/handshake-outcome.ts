@@ -1,7 +1,7 @@
 import { failureInFull } from './verdict.ts';
 import { verdictFor, type Connection } from '../snapshot/connection.ts';
 import type { HandshakeReason } from '../snapshot/reason.ts';
-import type { Host } from '../snapshot/snapshot.ts';
+import type { ClientAuth, Host } from '../snapshot/snapshot.ts';
 import { passes } from './verification.ts';
 
 /** How a handshake is counted and logged. */
@@ -25,8 +25,7 @@ export function outcomeOf(
   forgotten: boolean,
   now: number,
 ): HandshakeOutcome {
-  const all = [...new Set([host.clientAuth, ...host.routes.all.map(({ clientAuth }) => clientAuth)])];
-  const asking = all.filter(({ mode }) => mode !== 'off');
+  const { all, asking } = waysOf(host);
   if (asking.length === 0) return { accepted: true, reason: 'ok', detail: null };
   const known = asking
     .filter(({ trust }) => connection.judged.has(trust?.key ?? ''))
@@ -43,4 +42,22 @@ export function outcomeOf(
   if (verdict.status === 'failed')
     return { accepted, reason: verdict.reason, detail: failureInFull(verdict) };
   return { accepted, reason: accepted ? 'ok' : 'no_certificate', detail: null };
+}
+
+/** The ways in which a host and its routes ask for certificates, and those that do. */
+interface Ways {
+  readonly all: readonly ClientAuth[];
+  readonly asking: readonly ClientAuth[];
+}
+
+/** A host does not change, and may have hundreds of routes. */
+const ways = new WeakMap<Host, Ways>();
+
+function waysOf(host: Host): Ways {
+  const known = ways.get(host);
+  if (known !== undefined) return known;
+  const all = [...new Set([host.clientAuth, ...host.routes.all.map(({ clientAuth }) => clientAuth)])];
+  const made = { all, asking: all.filter(({ mode }) => mode !== 'off') };
+  ways.set(host, made);
+  return made;
 }

@@ -162,7 +162,8 @@ function tlsOptions(
     ...cryptoOptions(snapshot.crypto),
     minVersion: snapshot.minVersion,
     ALPNProtocols: ['http/1.1'],
-    handshakeTimeout: snapshot.limits.handshakeTimeoutMs,
+    // None of its own, which would be a second timer: the listener's runs from the connection's start.
+    handshakeTimeout: -1,
     honorCipherOrder: true,
     secureOptions:
       constants.SSL_OP_NO_RENEGOTIATION | (snapshot.sessionTickets ? 0 : constants.SSL_OP_NO_TICKET),
@@ -193,6 +194,6 @@ function settingsKey({ certificate, stapling, clientAuth }: Host, common: string
 }
 
 /** The settings that all hosts have in common. */
-function commonSettings({ crypto, minVersion, sessionTickets, limits }: Snapshot): string {
-  return JSON.stringify([crypto, minVersion, sessionTickets, limits.handshakeTimeoutMs]);
+function commonSettings({ crypto, minVersion, sessionTickets }: Snapshot): string {
+  return JSON.stringify([crypto, minVersion, sessionTickets]);
 }

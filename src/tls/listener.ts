@@ -159,19 +159,23 @@ export class TlsListener {
       this.#pending.delete(socket);
       release();
     };
-    socket.once('close', () => {
+    pending.deadline = setTimeout(() => this.#late(pending), limits.handshakeTimeoutMs);
+    socket.on('close', () => {
+      if (pending.settled) return;
       // TLS may know better why it ended, and says so just behind this.
       setImmediate(() =>
         pending.reject('client_abort', 'the client closed the connection during the handshake'),
       );
     });
-    readFirstBytes(socket, readClientHello, limits.handshakeTimeoutMs, {
+    readFirstBytes(socket, readClientHello, null, {
       read: (result, bytes) => this.#recognise(pending, result, bytes),
-      late: () => {
-        pending.reject('timeout', 'no whole ClientHello came in time');
-        socket.destroy();
-      },
     });
+  }
+
+  #late(pending: PendingHandshake): void {
+    const what = pending.hello === null ? 'no whole ClientHello came' : 'the handshake was not complete';
+    pending.reject('timeout', `${what} in time`);
+    pending.socket.destroy();
   }
 
   #recognise(pending: PendingHandshake, result: Exclude<HelloResult, Incomplete>, bytes: Buffer): void {
@@ -225,12 +229,15 @@ export class TlsListener {
       socket.destroy();
       return;
     }
+    // What is left to do has a limit of its own.
+    clearTimeout(pending.deadline);
     if (!serverNameHolds(socket, pending.serverName)) {
       pending.reject('protocol', 'the server name changed during the handshake');
       socket.destroy();
       return;
     }
-    const certificate = socket.isSessionReused() ? socket.getPeerX509Certificate() : undefined;
+    const certificate =
+      this.#proofs.shared && socket.isSessionReused() ? socket.getPeerX509Certificate() : undefined;
     // What another process proved. Its client's next bytes wait in the socket.
     const fetched =
       certificate === undefined
@@ -353,8 +360,6 @@ function failureOf(error: NodeJS.ErrnoException): HandshakeFailure | 'no_certifi
   switch (error.code) {
     case 'ERR_SSL_PEER_DID_NOT_RETURN_A_CERTIFICATE':
       return 'no_certificate';
-    case 'ERR_TLS_HANDSHAKE_TIMEOUT':
-      return 'timeout';
     case 'ECONNRESET':
     case 'EPIPE':
       return 'client_abort';

@@ -31,6 +31,8 @@ export class PendingHandshake {
   /** As sent. */
   serverName: string | null = null;
   serverNameMatched = false;
+  /** Runs until the handshake is complete. */
+  deadline: NodeJS.Timeout | undefined = undefined;
   /** Called once, when it is settled. */
   onSettled: () => void = () => {};
   readonly #deps: PendingHandshakeDeps;
@@ -59,6 +61,7 @@ export class PendingHandshake {
   settle(result: HandshakeEvent['result'], reason: HandshakeReason, known: HandshakeFacts): void {
     if (this.#settled) return;
     this.#settled = true;
+    clearTimeout(this.deadline);
     this.onSettled();
     const { observer, now } = this.#deps;
     const { hello } = this;

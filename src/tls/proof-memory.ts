@@ -71,6 +71,11 @@ export class ProofMemory {
     return this.#entries.size;
   }
 
+  /** Other processes may know what this one does not. */
+  get shared(): boolean {
+    return this.#share !== null;
+  }
+
   /**
    * @param trustKey `ClientAuth.key`.
    * @param fingerprint SHA-256 of the certificate.

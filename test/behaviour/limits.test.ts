@@ -87,6 +87,20 @@ await t.test('handshakeTimeout: whoever stops in mid-handshake is closed', async
   t.equal(await failed(proxy, 'timeout', 'a.test'), 1);
 });
 
+await t.test('handshakeTimeout: bytes that trickle in give nobody more time', async (t) => {
+  const proxy = await start(t, { handshakeTimeout: '200ms' });
+  const socket = await openTcp(t, proxy.port);
+  const closed = once(socket, 'close');
+  socket.resume();
+  socket.write(await realHello({ servername: 'a.test' }));
+  // The head of an encrypted record, of which a byte comes now and then.
+  socket.write(Buffer.from([23, 3, 3, 0x40, 0]));
+  const trickle = setInterval(() => socket.write('x'), 20);
+  t.teardown(() => clearInterval(trickle));
+  await closed;
+  t.equal(await failed(proxy, 'timeout', 'a.test'), 1);
+});
+
 await t.test('handshakes: one more than that at once is closed unread', async (t) => {
   const proxy = await start(t, { handshakes: 2, handshakesPerAddress: 2 });
   const holding = [await openTcp(t, proxy.port), await openTcp(t, proxy.port)];
