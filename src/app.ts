@@ -3,6 +3,7 @@ import type { Duplex } from 'node:stream';
 import { Admin } from './admin/admin.ts';
 import type { Loaded, Source, Unloadable } from './config/source.ts';
 import type { ListenTarget } from './listen.ts';
+import { readLeaves } from './observe/certificate-series.ts';
 import { createObservability, type Observability } from './observe/observe.ts';
 import { FullLane } from './proxy/full-lane.ts';
 import { answerPlainHttp } from './proxy/plain-http.ts';
@@ -252,6 +253,7 @@ export class App {
       if (error instanceof TlsMaterialError) throw new ConfigurationError([error.message]);
       throw error;
     }
+    await inSlices(readLeaves(snapshot));
     if (this.#isStopped()) throw new ConfigurationError(['the program has stopped']);
     this.#swap(snapshot, commitTls);
   }

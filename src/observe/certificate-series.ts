@@ -5,6 +5,7 @@ import {
   type CertificateFacts,
   type CrlFacts,
 } from '../tls/certificate-facts.ts';
+import type { Steps } from '../steps.ts';
 import type { Families } from './families.ts';
 import type { NumberSeries } from './series.ts';
 
@@ -15,11 +16,30 @@ export const maxCrls = 20;
 /** Past this many hosts each keeps only its soonest CA certificate and CRL. */
 export const maxHostsInDetail = 100;
 
+/** Facts of what hosts have; a host that is unchanged is the same object in the next snapshot. */
+const leaves = new WeakMap<Host['certificate'], CertificateFacts | null>();
+
+function leafOf({ certificate }: Host): CertificateFacts | null {
+  let leaf = leaves.get(certificate);
+  if (leaf === undefined) {
+    leaf = readCertificates(certificate.cert)[0] ?? null;
+    leaves.set(certificate, leaf);
+  }
+  return leaf;
+}
+
+/** Reads the hosts' certificates ahead of `describe`, step by step: of thousands of hosts that takes a second. */
+export function* readLeaves({ hosts }: Snapshot): Steps<null> {
+  for (const host of hosts.all) {
+    leafOf(host);
+    yield;
+  }
+  return null;
+}
+
 /** Dates of the certificates, CAs and CRLs that a snapshot holds. */
 export class CertificateSeries {
   readonly #families: Families;
-  /** Facts of what hosts of the last snapshot had; a host that is unchanged is the same object in the next. */
-  readonly #leaves = new WeakMap<Host['certificate'], CertificateFacts | null>();
   #stores: ReadonlyMap<string, readonly CertificateFacts[]> = new Map();
   readonly #lists = new WeakMap<Trust, readonly CrlFacts[]>();
   readonly #ages: { readonly series: NumberSeries; readonly thisUpdate: number }[] = [];
@@ -42,7 +62,7 @@ export class CertificateSeries {
     const stores = new Map<string, readonly CertificateFacts[]>();
     const detail = snapshot.hosts.all.length <= maxHostsInDetail;
     for (const host of snapshot.hosts.all) {
-      const leaf = this.#leaf(host);
+      const leaf = leafOf(host);
       if (leaf !== null) {
         families.serverCertificateNotAfter.series({ host: host.id }).value = leaf.notAfter / 1000;
       }
@@ -67,15 +87,6 @@ export class CertificateSeries {
       this.#lists.set(trust, facts);
     }
     return facts;
-  }
-
-  #leaf({ certificate }: Host): CertificateFacts | null {
-    let leaf = this.#leaves.get(certificate);
-    if (leaf === undefined) {
-      leaf = readCertificates(certificate.cert)[0] ?? null;
-      this.#leaves.set(certificate, leaf);
-    }
-    return leaf;
   }
 
   /** The ages of CRLs as of `now`, in milliseconds since 1970. */
