@@ -211,3 +211,18 @@ void t.test('the cookie bears the attributes that are configured', async (t) => 
     'User-Agent: Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/60.0 Safari/537.36';
   t.notMatch((await ask(null, chrome)).line, /SameSite/);
 });
+
+void t.test('what a route changes about its upstream’s cookies leaves ours alone', async (t) => {
+  const backend = await startBackend(t, (_, response) => {
+    response.setHeader('Set-Cookie', 'theirs=1; Path=/app');
+    response.end();
+  });
+  const { hosts, upstreams } = config([backend.endpoint], {});
+  const [host] = hosts;
+  const response = { cookiePaths: [{ from: '/app', to: '/changed' }] };
+  const routes = host!.routes.map((route) => ({ ...route, response }));
+  const proxy = await startProxy(t, { hosts: [{ ...host!, routes }], upstreams }, material);
+  const { raw } = await request({ port: proxy.port, host: 'a.test', serverName: 'a.test', path: '/app' });
+  t.match(raw, /^Set-Cookie: theirs=1; Path=\/changed\r$/m);
+  t.match(raw, /^Set-Cookie: INGRESSCOOKIE=[0-9a-f.]+; Path=\/app; Secure; HttpOnly\r$/m);
+});

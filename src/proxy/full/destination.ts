@@ -24,12 +24,12 @@ export interface Destination {
   readonly by: 'route' | 'affinity' | CanaryChoice['by'];
   /** Null: whoever's turn it is. */
   readonly preference: Preference | null;
-  /** Headers for the response that came from this endpoint: the cookie, where it is new or another. */
-  readonly responseHeaders: (endpoint: string | null) => readonly string[];
+  /** Cookies for the response that came from this endpoint (values of Set-Cookie): one, where it is new or another. */
+  readonly cookies: (endpoint: string | null) => readonly string[];
 }
 
 const nothing: readonly string[] = Object.freeze([]);
-const noHeaders = (): readonly string[] => nothing;
+const noCookies = (): readonly string[] => nothing;
 
 /**
  * Chooses where a request goes. A client whose cookie says that an upstream of the route has served it stays with that,
@@ -44,7 +44,7 @@ export function chooseDestination(lane: Lane, exchange: Exchange, { host, route 
     keyPreference(exchange, route, snapshot.upstreams.get(upstream), lane.now());
   if (affinity === null && canaries.length === 0) {
     const { upstream } = route;
-    return { upstream, by: 'route', preference: byKey(upstream), responseHeaders: noHeaders };
+    return { upstream, by: 'route', preference: byKey(upstream), cookies: noCookies };
   }
   const find = (name: string): Upstream[] => {
     const upstream = snapshot.upstreams.get(name);
@@ -61,12 +61,12 @@ export function chooseDestination(lane: Lane, exchange: Exchange, { host, route 
   const by = kept !== null ? 'affinity' : canaries.length === 0 ? 'route' : (choice?.by ?? 'route');
   const target = keeping.find(({ name }) => name === upstream);
   if (affinity === null || names === null || target === undefined) {
-    return { upstream, by, preference: byKey(upstream), responseHeaders: noHeaders };
+    return { upstream, by, preference: byKey(upstream), cookies: noCookies };
   }
   const setCookie = (place: Place): readonly string[] => {
     const https = (head?.told?.scheme ?? exchange.downstream.connection.listener) === 'https';
     const userAgent = valuesOf(rawHeaders, 'user-agent')[0] ?? '';
-    return ['Set-Cookie', formatCookie(affinity, names.write(place), { https, userAgent, now: lane.now() })];
+    return [formatCookie(affinity, names.write(place), { https, userAgent, now: lane.now() })];
   };
   const stays = (served: boolean): boolean => kept !== null && (served || !affinity.changeOnFailure);
   if (affinity.mode === 'persistent') {
@@ -75,7 +75,7 @@ export function chooseDestination(lane: Lane, exchange: Exchange, { host, route 
       upstream,
       by,
       preference: wanted === null ? null : { endpoint: wanted },
-      responseHeaders: (endpoint) => {
+      cookies: (endpoint) => {
         if (endpoint === null || (wanted !== null && stays(endpoint === wanted))) return nothing;
         return setCookie({ upstream: target, token: names.tokenOf(target, endpoint) });
       },
@@ -86,7 +86,7 @@ export function chooseDestination(lane: Lane, exchange: Exchange, { host, route 
     upstream,
     by,
     preference: { key: token },
-    responseHeaders: (endpoint) => {
+    cookies: (endpoint) => {
       if (endpoint === null) return nothing;
       const served = distinctNames(target)[ringOf(target).first(token)] === endpoint;
       if (stays(served)) return nothing;

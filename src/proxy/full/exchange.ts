@@ -143,6 +143,11 @@ export class Exchange {
     }
   }
 
+  /** Sets cookies beside those of the upstream; what a route changes about its cookies leaves ours alone. */
+  addCookies(cookies: readonly string[]): void {
+    this.#cookies = [...this.#cookies, ...cookies];
+  }
+
   /** Starts the upstream's response towards the client. */
   start(status: number, rawHeaders: readonly string[]): void {
     if (this.#over || this.#status !== 0) return;

@@ -46,7 +46,7 @@ function dispatch(lane: Lane, exchange: Exchange, decision: Forward, body: Outbo
   };
   const call = lane.upstreams.send(
     request,
-    relay(exchange, () => destination.responseHeaders(call.record.endpoint)),
+    relay(exchange, () => destination.cookies(call.record.endpoint)),
   );
   exchange.record(call.record);
   exchange.attach(call);

@@ -78,14 +78,14 @@ export async function openTunnel(
     record.status = status;
     record.headMs = performance.now() - startedAt;
   };
-  const ownHeaders = (): readonly string[] => destination.responseHeaders(tunnel.endpoint);
-  ask(exchange, decision, protocol, tunnel, ownHeaders, onHead, (answer, upstreamHead) => {
+  const cookies = (): readonly string[] => destination.cookies(tunnel.endpoint);
+  ask(exchange, decision, protocol, tunnel, cookies, onHead, (answer, upstreamHead) => {
     const { socket } = exchange.downstream;
     stopWatching();
     exchange.switchProtocols();
     exchange.response.detachSocket(socket);
     const headers = ['Connection', 'Upgrade', 'Upgrade', protocol, ...planResponseHeaders(answer.rawHeaders)];
-    headers.push(...ownHeaders());
+    headers.push(...cookies().flatMap((cookie) => ['Set-Cookie', cookie]));
     socket.write(formatHead(101, headers));
     if (upstreamHead.length > 0) socket.write(upstreamHead);
     if (head.length > 0) tunnel.socket.write(head);
@@ -105,7 +105,7 @@ function ask(
   decision: Forward,
   protocol: string,
   tunnel: Tunnel,
-  ownHeaders: () => readonly string[],
+  cookies: () => readonly string[],
   onHead: (status: number) => void,
   onSwitch: (answer: IncomingMessage, head: Buffer) => void,
 ): void {
@@ -146,7 +146,7 @@ function ask(
   request.on('response', (answer) => {
     clearTimeout(timer);
     onHead(answer.statusCode ?? 0);
-    passOn(exchange, answer, tunnel, ownHeaders());
+    passOn(exchange, answer, tunnel, cookies());
   });
   request.end();
 }
@@ -156,14 +156,15 @@ function passOn(
   exchange: Exchange,
   answer: IncomingMessage,
   tunnel: Tunnel,
-  ownHeaders: readonly string[],
+  cookies: readonly string[],
 ): void {
   const truncated = (detail: string): void => {
     tunnel.release({ reason: 'upstream_truncated', detail });
     exchange.fail('upstream_truncated', detail);
   };
   exchange.attach({ abort: () => tunnel.release(), resume: () => answer.resume() });
-  exchange.start(answer.statusCode ?? 0, [...answer.rawHeaders, ...ownHeaders]);
+  exchange.addCookies(cookies);
+  exchange.start(answer.statusCode ?? 0, answer.rawHeaders);
   answer.on('data', (chunk: Buffer) => {
     if (!exchange.write(chunk)) answer.pause();
   });
