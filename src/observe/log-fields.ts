@@ -18,7 +18,7 @@ import { shorten } from './shorten.ts';
  * | `connection.server_name` | request, handshake | SNI [256] |
  * | `connection.tls` | request, handshake | `version`, `cipher`, `resumed`; null without TLS |
  * | `connection.host` | request, handshake | id of the host whose TLS settings the handshake ran under |
- * | `connection.verdict` | request | `status` (`success`, `none`, `failed`), `reason`, `detail` [512]; of several trust stores the best |
+ * | `connection.verdict` | request | `status` (`success`, `none`, `failed`), `reason`, `detail` [512] at the handshake, of several trust stores the best; a revocation is in `request.decision` |
  * | `connection.identity` | request, handshake | null without a certificate. Proven only with the verdict `success`: |
  * | `….subject`, `.issuer` | | RFC 2253 [1024] |
  * | `….serial`, `.fingerprint` | | hex; the fingerprint is SHA-256 over the DER |

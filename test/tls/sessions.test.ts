@@ -226,3 +226,31 @@ await t.test(
     t.match(other.recall('k', 'b', 1), { issuer: null }, 'what is none is not asked about');
   },
 );
+
+await t.test('a proof of another process brings the chain, and chains share their CAs', async (t) => {
+  const trust = new TrustStore(root.cert);
+  const proofOf = async (cn: string) => {
+    const { cert } = await one.issue({ cn });
+    return proveChain(
+      [cert, one.cert].map((pem) => new X509Certificate(pem)),
+      trust,
+      now,
+    )!;
+  };
+  const told = new Map<string, string>();
+  const tell = (key: string, proof: SharedProof): void => void told.set(key, JSON.stringify(proof));
+  const here = new ProofMemory(8, { tell, ask: () => Promise.resolve(null) });
+  for (const cn of ['a', 'b']) here.remember('k', cn, await proofOf(cn));
+  const ask = (key: string) => Promise.resolve(JSON.parse(told.get(key) ?? 'null') as SharedProof | null);
+  const there = new ProofMemory(8, { tell() {}, ask });
+  for (const cn of ['a', 'b', 'c']) await there.fetch('k', cn);
+  const [a, b] = ['a', 'b'].map((cn) => there.recall('k', cn, now)!.chain);
+  t.same(a, here.recall('k', 'a', now)?.chain);
+  t.match(a, [
+    { isCa: false, issuer: { subject: 'CN=One' } },
+    { isCa: true, serial: one.serial, issuer: { subject: 'CN=Root' } },
+  ]);
+  t.not(a![0]!.serial, b![0]!.serial);
+  t.equal(a![0]!.issuer, b![0]!.issuer, 'the very same object');
+  t.equal(there.recall('k', 'c', now), null);
+});
