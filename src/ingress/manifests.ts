@@ -1,6 +1,7 @@
 import { readdir, realpath, stat } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
-import { formatProblem, type Problem } from '../config/problem.ts';
+import { formatProblem } from '../config/problem.ts';
+import { type FilePrint, printOf } from '../config/file-print.ts';
 import { readBounded } from '../config/read-file.ts';
 import { quote } from '../config/text.ts';
 import { splitDocuments } from './documents.ts';
@@ -44,49 +45,48 @@ export interface Manifests {
  */
 export class ManifestReader {
   readonly #path: string;
-  #known = new Map<string, ParsedDocument>();
+  #known: ReadonlyMap<string, KnownFile> = new Map();
 
-  /** @param path As the user gave it: places in messages begin with it. */
-  constructor(path: string) {
+  readonly #now: () => number;
+
+  /**
+   * @param path As the user gave it: places in messages begin with it.
+   * @param now Milliseconds since 1970.
+   */
+  constructor(path: string, now: () => number = Date.now) {
     this.#path = path;
+    this.#now = now;
   }
 
   /** Never rejects. */
   async read(): Promise<Manifests> {
     const listing = new Listing();
-    await listing.add(this.#path, 0);
+    await listing.add(this.#path, await stamp(this.#path), 0);
     const { problems } = listing;
-    const known = new Map<string, ParsedDocument>();
+    const known = new Map<string, KnownFile>();
+    const moved = this.#moved(listing.files);
     const documents: ParsedDocument[] = [];
     let total = 0;
     let objects = 0;
     for (const file of listing.files) {
-      const read = await readBounded(resolve(file), maxFileSize);
-      if ('fault' in read) {
-        if (read.fault !== 'is empty') problems.push(`${file}:1:1 / ${quote(file)} ${read.fault}`);
-        continue;
-      }
-      total += read.bytes.length;
+      const read = isUnchanged(file, this.#known.get(file.path))
+        ? this.#known.get(file.path)!
+        : await readManifest(file, moved, this.#now(), problems);
+      if (read === null) continue;
+      known.set(file.path, read);
+      total += read.size;
       if (total > maxTotalSize) {
-        problems.push(`${file}:1:1 / the manifests are larger than ${maxTotalSize / mebibyte} MiB together`);
+        problems.push(
+          `${file.path}:1:1 / the manifests are larger than ${maxTotalSize / mebibyte} MiB together`,
+        );
         break;
       }
-      const text = decode(read.bytes);
-      if (text === null) {
-        problems.push(`${file}:1:1 / ${quote(file)} is not UTF-8 text`);
-        continue;
-      }
-      for (const document of splitDocuments(text)) {
-        const parsed = this.#parse(file, document, known);
-        if ('syntax' in parsed) {
-          problems.push(...parsed.syntax.map(formatProblem));
-          continue;
-        }
-        objects += parsed.objects.length;
-        documents.push(parsed);
+      for (const document of read.documents) {
+        objects += document.parsed.objects.length;
+        documents.push(document.parsed);
       }
       if (objects > maxObjects) {
-        problems.push(`${file}:1:1 / more than ${maxObjects} objects`);
+        problems.push(`${file.path}:1:1 / more than ${maxObjects} objects`);
         break;
       }
     }
@@ -100,42 +100,104 @@ export class ManifestReader {
     };
   }
 
-  #parse(
-    file: string,
-    document: { readonly text: string; readonly line: number },
-    known: Map<string, ParsedDocument>,
-  ): ParsedDocument | { readonly syntax: readonly Problem[] } {
-    const before = this.#known.get(document.text);
-    if (before !== undefined && !known.has(document.text)) {
-      before.place.move(file, document.line);
-      known.set(document.text, before);
-      return before;
+  /** Documents of files that have changed or gone, by their text. */
+  #moved(files: readonly File[]): Map<string, ParsedDocument> {
+    const unchanged = new Set(
+      files.filter((file) => isUnchanged(file, this.#known.get(file.path))).map(({ path }) => path),
+    );
+    const moved = new Map<string, ParsedDocument>();
+    for (const [path, { documents }] of this.#known) {
+      if (unchanged.has(path)) continue;
+      for (const { text, parsed } of documents) moved.set(text, parsed);
     }
-    const parsed = parseManifest(file, document);
-    if (!('syntax' in parsed) && !known.has(document.text)) known.set(document.text, parsed);
-    return parsed;
+    return moved;
   }
+}
+
+/** A file as it was read. */
+interface KnownFile {
+  /** Before it was read; empty for one that is to be read again. */
+  readonly print: string;
+  /** Milliseconds since 1970. */
+  readonly readAt: number;
+  readonly size: number;
+  readonly documents: readonly { readonly text: string; readonly parsed: ParsedDocument }[];
+}
+
+interface File {
+  readonly path: string;
+  /** Null where there is none to be had: reading it tells what is wrong. */
+  readonly stamp: Stamp | null;
+}
+
+interface Stamp extends FilePrint {
+  readonly isFolder: boolean;
+}
+
+/** Clocks of file systems are as coarse as this: a later change of the same instant would not show. */
+const coarsest = 2000;
+
+function isUnchanged({ stamp }: File, known: KnownFile | undefined): boolean {
+  return known !== undefined && stamp?.print === known.print && stamp.changedAt + coarsest < known.readAt;
+}
+
+async function stamp(path: string): Promise<Stamp | null> {
+  try {
+    const stats = await stat(path);
+    return { ...printOf(stats), isFolder: stats.isDirectory() };
+  } catch {
+    return null;
+  }
+}
+
+/** Null, with the problem told, for a file that cannot be used. */
+async function readManifest(
+  { path }: File,
+  moved: Map<string, ParsedDocument>,
+  readAt: number,
+  problems: string[],
+): Promise<KnownFile | null> {
+  const read = await readBounded(resolve(path), maxFileSize);
+  if ('fault' in read) {
+    if (read.fault !== 'is empty') problems.push(`${path}:1:1 / ${quote(path)} ${read.fault}`);
+    return null;
+  }
+  const text = decode(read.bytes);
+  if (text === null) {
+    problems.push(`${path}:1:1 / ${quote(path)} is not UTF-8 text`);
+    return null;
+  }
+  const told = problems.length;
+  const documents: { text: string; parsed: ParsedDocument }[] = [];
+  for (const document of splitDocuments(text)) {
+    const before = moved.get(document.text);
+    if (before !== undefined) {
+      // The same text may stand there twice: each is an object of its own.
+      moved.delete(document.text);
+      before.place.move(path, document.line);
+      documents.push({ text: document.text, parsed: before });
+      continue;
+    }
+    const parsed = parseManifest(path, document);
+    if ('syntax' in parsed) problems.push(...parsed.syntax.map(formatProblem));
+    else documents.push({ text: document.text, parsed });
+  }
+  // A file with a mistake is read again, so that it is told of again.
+  const print = problems.length > told ? '' : read.print.print;
+  return { print, readAt, size: read.bytes.length, documents };
 }
 
 /** The files below a path, in the order of their names. */
 class Listing {
-  readonly files: string[] = [];
+  readonly files: File[] = [];
   readonly watched: string[] = [];
   readonly problems: string[] = [];
   readonly #seen = new Set<string>();
 
-  async add(path: string, depth: number): Promise<void> {
+  async add(path: string, stamped: Stamp | null, depth: number): Promise<void> {
     this.watched.push(path);
-    let isFolder: boolean;
-    try {
-      isFolder = (await stat(path)).isDirectory();
-    } catch {
-      // Reading it tells what is wrong.
-      this.#addFile(path);
-      return;
-    }
-    if (!isFolder) {
-      this.#addFile(path);
+    if (stamped?.isFolder !== true) {
+      this.#addFile({ path, stamp: stamped });
       return;
     }
     // A link that leads back up would never end; one that leads to the same folder twice would double it.
@@ -161,30 +223,28 @@ class Listing {
       );
       return;
     }
-    for (const name of entries) {
-      if (name.startsWith('.')) continue;
-      const child = join(path, name);
-      if (extensions.test(name)) await this.add(child, depth + 1);
-      else if (await isDirectory(child)) await this.add(child, depth + 1);
+    const names = entries.filter((name) => !name.startsWith('.'));
+    for (let at = 0; at < names.length; at += batch) {
+      const some = names.slice(at, at + batch).map((name) => join(path, name));
+      const stamps = await Promise.all(some.map(stamp));
+      for (const [index, child] of some.entries()) {
+        const found = stamps[index] ?? null;
+        if (extensions.test(child) || found?.isFolder === true) await this.add(child, found, depth + 1);
+      }
     }
   }
 
-  #addFile(path: string): void {
-    if (this.files.length < maxFiles) this.files.push(path);
+  #addFile(file: File): void {
+    if (this.files.length < maxFiles) this.files.push(file);
     else if (this.files.length === maxFiles) {
-      this.files.push(path);
-      this.problems.push(`${path}:1:1 / more than ${maxFiles} files`);
+      this.files.push(file);
+      this.problems.push(`${file.path}:1:1 / more than ${maxFiles} files`);
     }
   }
 }
 
-async function isDirectory(path: string): Promise<boolean> {
-  try {
-    return (await stat(path)).isDirectory();
-  } catch {
-    return false;
-  }
-}
+/** Files that are looked at at once. */
+const batch = 256;
 
 function decode(bytes: Uint8Array): string | null {
   try {

@@ -1,4 +1,4 @@
-import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import { mkdirSync, renameSync, rmSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 import { splitDocuments } from '../../src/ingress/documents.ts';
@@ -133,3 +133,30 @@ void t.test('reading again keeps the identity of what has not changed, and moves
   t.equal(after.objects[1], before.objects[1]);
   t.equal(after.objects[1]?.origin.at(''), `${dir}/a.yaml:6:1`);
 });
+
+void t.test(
+  'a file that has not changed is not read again, and one that has is, however it was put there',
+  async (t) => {
+    const dir = t.testdir({ 'a.yaml': object('Secret', 'a'), 'b.yaml': object('Secret', 'b') });
+    const file = join(dir, 'a.yaml');
+    const past = new Date(Date.now() - 60_000);
+    const reader = new ManifestReader(dir);
+    const names = async (): Promise<string[]> => (await reader.read()).objects.map(({ name }) => name);
+    t.same(await names(), ['a', 'b']);
+    const [first] = (await reader.read()).objects;
+    t.equal((await reader.read()).objects[0], first, 'the very same object');
+    // The same size and the same time of writing: only the time of the change tells.
+    writeFileSync(file, object('Secret', 'c'));
+    utimesSync(file, past, past);
+    t.same(await names(), ['c', 'b']);
+    const other = join(dir, 'other');
+    writeFileSync(other, object('Secret', 'd'));
+    utimesSync(other, past, past);
+    renameSync(other, file);
+    t.same(await names(), ['d', 'b'], 'another file in its place');
+    rmSync(join(dir, 'b.yaml'));
+    t.same(await names(), ['d']);
+    writeFileSync(file, 'kind: [');
+    for (const _ of [1, 2]) t.match((await reader.read()).problems, [/a\.yaml:1/], 'told each time');
+  },
+);
