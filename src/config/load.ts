@@ -52,6 +52,8 @@ export type FurtherChecks = (
 /** What one load leaves for the next of the same file, so that what is unchanged is not read and checked again. */
 export class LoadMemory {
   readonly files = new FileMemory();
+  /** Apart: a file may be named as both, and is not kept as the same. */
+  readonly fragments = new FileMemory();
   readonly checks = new CheckMemory();
 }
 
@@ -69,6 +71,7 @@ export async function loadConfig(
 ): Promise<LoadedConfig | RefusedConfig> {
   const absolute = resolve(file);
   memory.files.begin();
+  memory.fragments.begin();
   memory.checks.begin();
   const read = await readBounded(absolute, maxConfigSize);
   const text = 'fault' in read ? null : decode(read.bytes);
@@ -82,7 +85,7 @@ export async function loadConfig(
   }
   const main = readDocument(file, text);
   if (main.problems.length > 0) return { problems: main.problems, files: [absolute], patterns: [] };
-  const whole = await include(file, main, memory.files);
+  const whole = await include(file, main, memory.fragments);
   const { data, place, patterns } = whole;
   const included = [absolute, ...whole.files];
   if (whole.problems.length > 0) return { problems: sortProblems(whole.problems), files: included, patterns };
@@ -101,6 +104,7 @@ export async function loadConfig(
     ...('next' in more ? await inSlices(more) : more),
   ];
   memory.files.end();
+  memory.fragments.end();
   memory.checks.end();
   const found = sortProblems([...repaired.misfits, ...whole.findings, ...repaired.sure(checked)].map(place));
   const watched = [...included, ...files];

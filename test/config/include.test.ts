@@ -233,3 +233,17 @@ void t.test('host by host, the rules find what they find of all at once', async 
   t.same(lines(finish(ruleSteps(config, memory))), atOnce);
   t.same(lines(finish(ruleSteps(config, memory))), atOnce, 'and once more, with what is remembered');
 });
+
+void t.test(
+  'a file that is included and named as a certificate too is read as both, every time',
+  async (t) => {
+    const both = `${fragment('a').replace('server.pem', 'h.yaml')}${material['server.pem']!.trim().replaceAll(/^/gm, '# ')}\n`;
+    const path = folder(t, { ...material, 'c.yaml': `${listeners}include: [h.yaml]\n`, 'h.yaml': both });
+    const memory = new LoadMemory();
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    const first = await loadConfig(join(path, 'c.yaml'), undefined, memory);
+    const second = await loadConfig(join(path, 'c.yaml'), undefined, memory);
+    t.ok(first.problems.length < 3);
+    t.same(second.problems, first.problems);
+  },
+);
