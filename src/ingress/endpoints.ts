@@ -56,6 +56,13 @@ export function resolveBackend(
   };
 }
 
+/** A loopback name would be the proxy itself, with its admin listener (as ingress-nginx refuses it). `host`: normalised. */
+export function isThisMachine(host: string): boolean {
+  return /^(?:(?:.*\.)?localhost|localhost\..*|127\..*|0\.0\.0\.0|::1?|::ffff:(?:127\.|7f|0\.0\.0\.0|0:0).*)$/.test(
+    host,
+  );
+}
+
 function externalName(
   { externalName: text, ports, namespace, name }: Service,
   port: PortRef,
@@ -63,8 +70,7 @@ function externalName(
   const where = `the Service ${namespace}/${name}`;
   const host = normaliseHostName(text ?? '');
   if (host === null) return { endpoints: [], fault: `${where} has no externalName that is a host name` };
-  // A loopback name would be the proxy itself, with its admin listener (as ingress-nginx refuses it).
-  if (host === 'localhost' || host === '::1' || host.startsWith('127.')) {
+  if (isThisMachine(host)) {
     return {
       endpoints: [],
       fault: `${where} points its externalName at this machine itself, which is refused`,

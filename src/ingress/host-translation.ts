@@ -273,7 +273,7 @@ export class HostTranslation {
       draft.deny('a policy without client certificates');
     }
     if (denial !== null) return { respond: { status: 503 } };
-    const { affinity: _affinity, retry: _retry, errorPages: _pages, ...here } = draft.config;
+    const { affinity: _affinity, retry: _retry, errorPages: _pages, mirror: _mirror, ...here } = draft.config;
     if (here.redirect !== undefined) return here;
     if (backend === null) return { ...here, respond: { status: 404 } };
     const { upstreams } = this.#shop;

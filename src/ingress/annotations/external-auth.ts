@@ -1,7 +1,9 @@
 import { quote } from '../../config/text.ts';
 import { isReservedHeader } from '../../proxy/headers/request.ts';
+import { compileKeyTemplate } from '../../snapshot/key-template.ts';
 import { normaliseHostName } from '../../snapshot/host-name.ts';
 import type { RouteConfig } from '../../config/schema.ts';
+import { isThisMachine } from '../endpoints.ts';
 import { noAuthLocations } from '../settings/access.ts';
 import {
   type Annotation,
@@ -12,8 +14,8 @@ import {
   type ValueType,
 } from './annotation.ts';
 import { family } from './family.ts';
-import { nginxTemplate } from './nginx-text.ts';
-import { flag, listType, objectName, oneOf, seconds, snippet, text, whole } from './value-types.ts';
+import { nginxKey, nginxTemplate } from './nginx-text.ts';
+import { flag, listType, objectName, oneOf, seconds, snippet, whole } from './value-types.ts';
 
 interface Asked {
   readonly scheme: 'http' | 'https';
@@ -133,7 +135,41 @@ const enableGlobal = annotation(
   },
 );
 
-const asked = different('Every request is asked about: nothing is remembered.');
+const keyType: ValueType<string> = {
+  name: 'text with variables',
+  parse(written) {
+    const key = nginxKey(written);
+    if ('problem' in key) return key;
+    const compiled = compileKeyTemplate(key.value);
+    return 'problem' in compiled ? { problem: `is no key: ${compiled.problem}` } : key;
+  },
+};
+const cacheKey = annotation(
+  'auth-cache-key',
+  keyType,
+  'What answers are remembered by, beside the client certificate.',
+  {
+    ...medium,
+    global: 'global-auth-cache-key',
+    state: different('Variables as in `upstream-hash-by`; with others every request is asked about.'),
+  },
+);
+const durationType: ValueType<{ readonly statuses: readonly number[]; readonly duration: string }> = {
+  name: 'statuses time',
+  parse(written) {
+    const match = /^((?:[2-5][0-9]{2} +){1,16})([1-9][0-9]{0,5})([smh])$/.exec(written);
+    if (match === null) return { problem: 'is not statuses and one time, such as 200 202 401 5m' };
+    const statuses = match[1]!.trim().split(/ +/).map(Number);
+    const seconds = Number(match[2]) * { s: 1, m: 60, h: 3600 }[match[3] as 's' | 'm' | 'h'];
+    return { value: { statuses: [...new Set(statuses)], duration: `${Math.min(seconds, 86_400)}s` } };
+  },
+};
+const cacheDuration = annotation('auth-cache-duration', durationType, 'How long they are, by status.', {
+  ...medium,
+  default: '200 202 401 5m',
+  global: 'global-auth-cache-duration',
+  state: different('One time for all statuses, and a day at most.'),
+});
 const pooled = different('Connections are kept as to any upstream.');
 
 export const externalAuth = family({
@@ -153,17 +189,8 @@ export const externalAuth = family({
       restricts: true,
       state: refused('not supported in this version: the service would judge without what it needs.'),
     }),
-    annotation('auth-cache-key', text, 'What answers are remembered by.', {
-      ...medium,
-      state: asked,
-      global: 'global-auth-cache-key',
-    }),
-    annotation('auth-cache-duration', text, 'How long they are, by status.', {
-      ...medium,
-      default: '200 202 401 5m',
-      state: asked,
-      global: 'global-auth-cache-duration',
-    }),
+    cacheKey,
+    cacheDuration,
     annotation('auth-keepalive', whole, 'Idle connections kept.', { default: '0', state: pooled }),
     annotation('auth-keepalive-requests', whole, 'Requests on one connection.', {
       default: '1000',
@@ -204,6 +231,7 @@ export const externalAuth = family({
       read(redirect),
       read(parameter),
     ];
+    const [key, time] = [read(cacheKey), read(cacheDuration)];
     const external: NonNullable<NonNullable<RouteConfig['access']>['external']> = {
       upstream: context.externalUpstream(scheme, host, port),
       target,
@@ -213,9 +241,17 @@ export const externalAuth = family({
       ...(to === null ? {} : { signin: to }),
       ...(argument === null ? {} : { signinParameter: argument }),
       ...(back === null ? {} : { redirect: back }),
+      ...(key === null
+        ? {}
+        : {
+            cache: {
+              key,
+              ...(time === null ? {} : { statuses: [...time.statuses], duration: time.duration }),
+            },
+          }),
       ...(read(setCookie) === true ? { alwaysSetCookie: true } : {}),
     };
-    if (host === 'localhost' || host === '::1' || host.startsWith('127.')) {
+    if (isThisMachine(host)) {
       context.error(
         url,
         `${quote(host)} is this machine itself, which is refused: the paths of this Ingress answer 503`,

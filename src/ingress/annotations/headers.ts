@@ -6,7 +6,7 @@ import { addHeaders, allowedHeaders, hideHeaders, setHeaders } from '../settings
 import { hsts, hstsMaxAge, hstsPreload, hstsSubdomains } from '../settings/tls.ts';
 import { annotation, different, type Parsed, refused, type ValueType } from './annotation.ts';
 import { type Context, family, type RouteDraft } from './family.ts';
-import { flag, objectName, text } from './value-types.ts';
+import { flag, objectName, oneOf, text } from './value-types.ts';
 
 type Edits = NonNullable<RouteConfig['response']>;
 type Replacement = NonNullable<Edits['locations']>[number];
@@ -84,6 +84,12 @@ const custom = annotation('custom-headers', objectName, 'A ConfigMap of headers 
   restricts: true,
 });
 const accessLog = annotation('enable-access-log', flag, 'Log its requests.', { default: 'true' });
+
+const connection = annotation(
+  'connection-proxy-header',
+  oneOf('keep-alive', 'close'),
+  'The Connection header sent to the upstream.',
+);
 
 /** How a message ends, and where it goes on, is not a header's to say. */
 const framing = /^(?:content-length|transfer-encoding|connection|keep-alive|upgrade|trailer|te|proxy-.*)$/i;
@@ -176,9 +182,7 @@ export const headers = family({
     prefix,
     custom,
     accessLog,
-    annotation('connection-proxy-header', text, 'The Connection header sent to the upstream.', {
-      state: refused('not supported in this version: Connection is of one hop, and made anew for each.'),
-    }),
+    connection,
     annotation('enable-rewrite-log', flag, "Log nginx's rewriting.", {
       default: 'false',
       state: refused('there is no rewriting of nginx to log.'),
@@ -196,6 +200,8 @@ export const headers = family({
     const told = values.get(prefix);
     if (told !== null && route.config.rewrite !== undefined) sent['X-Forwarded-Prefix'] = told;
     if (Object.keys(sent).length > 0) route.config.request = { set: sent };
+    const kept = values.get(connection);
+    if (kept !== null) route.config.connectionHeader = kept;
     if (values.get(accessLog) === false) route.config.accessLog = false;
   },
 });

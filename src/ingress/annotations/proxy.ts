@@ -1,4 +1,5 @@
 import { RetryCondition } from '../../config/schema/retry.ts';
+import { parseSize } from '../../config/units.ts';
 import { annotation, different, refused, type Annotation, type ValueType } from './annotation.ts';
 import { family, type RouteDraft } from './family.ts';
 import { onOff, oneOf, seconds, size, whole } from './value-types.ts';
@@ -67,13 +68,27 @@ const triesTimeout = annotation(
   { default: '0', global: true },
 );
 
+const requestBuffering = annotation('proxy-request-buffering', onOff, 'Read the whole request body first.', {
+  default: 'on',
+  global: true,
+  state: different(
+    'Only where `on` is written; else bodies are streamed. Bodies of more than 1 MiB always are.',
+  ),
+});
+const headLimit = annotation(
+  'proxy-buffer-size',
+  size,
+  "The largest head of an upstream's answer; more is answered 502.",
+  {
+    default: '4k',
+    global: true,
+    state: different('Without it 64k, which is also the most.'),
+  },
+);
+
 const others: readonly Annotation[] = [
   annotation('client-body-buffer-size', size, 'Memory for a request body before it goes to disk.', {
     default: '8k',
-    state: idle,
-  }),
-  annotation('proxy-request-buffering', onOff, 'Read the whole request body first.', {
-    default: 'on',
     state: idle,
   }),
   annotation('proxy-buffering', onOff, 'Read the answer ahead of the client.', {
@@ -81,10 +96,6 @@ const others: readonly Annotation[] = [
     state: idle,
   }),
   annotation('proxy-buffers-number', whole, 'Buffers for an answer.', { default: '4', state: idle }),
-  annotation('proxy-buffer-size', size, "The largest head of an upstream's answer.", {
-    default: '4k',
-    state: idle,
-  }),
   annotation('proxy-busy-buffers-size', size, 'Buffers busy with sending to the client.', { state: idle }),
   annotation('proxy-max-temp-file-size', size, 'Disk for an answer.', { default: '1024m', state: idle }),
   annotation('proxy-http-version', oneOf('1.0', '1.1'), 'HTTP version towards the upstream.', {
@@ -101,7 +112,18 @@ function duration(value: number): string {
 export const proxy = family({
   name: 'proxy',
   title: 'Proxy tuning',
-  annotations: [bodySize, connect, send, read, tries, conditions, triesTimeout, ...others],
+  annotations: [
+    bodySize,
+    connect,
+    send,
+    read,
+    tries,
+    conditions,
+    triesTimeout,
+    requestBuffering,
+    headLimit,
+    ...others,
+  ],
   applyRoute(_values, route: RouteDraft, context) {
     const limit = context.value(bodySize);
     if (limit !== null) route.config.bodyLimit = limit;
@@ -110,6 +132,12 @@ export const proxy = family({
       return value === null ? [] : [[name, duration(value)] as const];
     });
     if (timeouts.length > 0) route.config.timeouts = Object.fromEntries(timeouts);
+    if (context.value(requestBuffering) === true) route.config.bufferRequest = true;
+    const head = context.value(headLimit);
+    if (head !== null) {
+      const bytes = Math.min(Math.max(parseSize(head), 1024), 65_536);
+      route.config.responseHeadLimit = String(bytes);
+    }
     const [count, on, within] = [
       context.value(tries),
       context.value(conditions),

@@ -1,12 +1,11 @@
 import { type Annotation, annotation, refused, type State } from './annotation.ts';
 import { type Family, family } from './family.ts';
-import { flag, objectName, onOff, snippet, text } from './value-types.ts';
+import { flag, objectName, snippet, text } from './value-types.ts';
 
 /**
  * Annotations that are not done here, and why. They are told of wherever they stand, and those that keep anyone out make their
  * paths answer 503: nothing is served with a check left out.
  */
-const noMirror = refused('not supported in this version: a request goes to one place only.');
 const never = (why: string): State => refused(why);
 const ingress = 'ingress' as const;
 
@@ -60,19 +59,6 @@ export const refusedFamilies: readonly Family[] = Object.freeze([
     annotation('opentelemetry-operation-name', text, 'What a span is called.', {
       risk: 'Medium',
       state: noTracing,
-    }),
-  ]),
-  group('mirror', 'Mirror', [
-    annotation('mirror-target', text, 'Where a copy of each request goes.', {
-      scope: ingress,
-      risk: 'High',
-      state: noMirror,
-    }),
-    annotation('mirror-host', text, "The copy's Host.", { scope: ingress, risk: 'High', state: noMirror }),
-    annotation('mirror-request-body', onOff, 'With its body.', {
-      scope: ingress,
-      default: 'on',
-      state: noMirror,
     }),
   ]),
   group('refused', 'Never', [

@@ -12,6 +12,7 @@ import { externalAuth } from './external-auth.ts';
 import type { Family } from './family.ts';
 import { headers } from './headers.ts';
 import { identity } from './identity.ts';
+import { mirror } from './mirror.ts';
 import { proxy } from './proxy.ts';
 import { rateLimits } from './rate-limits.ts';
 import { redirectToHttps } from './redirect-to-https.ts';
@@ -39,6 +40,7 @@ export const families: readonly Family[] = Object.freeze([
   canaries,
   headers,
   errorPages,
+  mirror,
   proxy,
   ...refusedFamilies,
 ]);

@@ -53,8 +53,10 @@ export const seconds: ValueType<number> = {
 export const size: ValueType<string> = {
   name: 'size',
   parse(text) {
-    return /^[0-9]{1,12}[kmg]?$/i.test(text)
-      ? { value: text.toLowerCase() }
+    const lower = text.toLowerCase();
+    // 2^53 bytes and more cannot be counted.
+    return /^[0-9]{1,12}k?$/.test(lower) || /^[0-9]{1,9}m$/.test(lower) || /^[0-9]{1,6}g$/.test(lower)
+      ? { value: lower }
       : wants('a size such as 8k or 1m');
   },
 };
