@@ -125,6 +125,8 @@ export const defaults = deepFreeze({
   health,
   /** --shutdown-grace-period 0, worker-shutdown-timeout 240s. */
   shutdown: { delayMs: 0, graceMs: 240_000 },
+  /** nginx ends no connection of the old workers that is in use. */
+  onTrustEnd: 'next_request',
   accessLog: true,
   /** worker-processes is auto there; a process of ours takes some 100 MB, and one core is enough for most. */
   workers: 1,

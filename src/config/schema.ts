@@ -50,6 +50,12 @@ const ConfigSchema = Type.Object(
           'A YAML file, relative to the configuration file: a list of client certificates that are refused at once.',
       }),
     ),
+    onTrustEnd: Type.Optional(
+      Type.Union([Type.Literal('next_request'), Type.Literal('close')], {
+        description:
+          'What a reload does with open connections whose client is no longer trusted. next_request: their next request is refused (default). close: they are closed, behind the answer that is under way. Tunnels end in any case.',
+      }),
+    ),
     accessLog: Type.Optional(Type.Boolean()),
     workers: Type.Optional(
       Type.Union([Type.Literal('auto'), Type.Integer({ minimum: 1, maximum: 256 })], {

@@ -4,6 +4,7 @@ import type { Duplex } from 'node:stream';
 import type { Observer } from '../observe/observer.ts';
 import type { Connection } from '../snapshot/connection.ts';
 import type { Snapshot } from '../snapshot/snapshot.ts';
+import { trustEndedUnder } from '../snapshot/trust-ended.ts';
 import type { Forward, Respond } from '../snapshot/decision.ts';
 import { Admission } from './full/admission.ts';
 import { createApp, type App } from './full/app.ts';
@@ -142,6 +143,17 @@ export class FullLane {
   /** The snapshot was swapped: ends every tunnel whose request would now be refused. */
   reviewTunnels(): void {
     this.#lane.tunnels.review();
+  }
+
+  /** A new snapshot is in force: closes the connections whose client is no longer trusted, where that is wanted. */
+  reviewConnections(): void {
+    const snapshot = this.#options.snapshot();
+    if (snapshot.onTrustEnd !== 'close') return;
+    const ended = trustEndedUnder(snapshot);
+    const now = this.#lane.now();
+    for (const downstream of this.#downstreams.values()) {
+      if (ended(downstream.connection, now)) downstream.closeSoon();
+    }
   }
 
   /** From now on every response closes its connection, and idle connections close after a short grace. */

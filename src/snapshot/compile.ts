@@ -137,6 +137,7 @@ function* snapshotOf(
       groups: frozenList(config.tls?.groups),
       signatureAlgorithms: frozenList(config.tls?.signatureAlgorithms),
     }),
+    onTrustEnd: config.onTrustEnd ?? defaults.onTrustEnd,
     shutdown: Object.freeze({
       delayMs: duration(config.shutdown?.delay, defaults.shutdown.delayMs),
       graceMs: duration(config.shutdown?.grace, defaults.shutdown.graceMs),

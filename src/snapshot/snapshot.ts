@@ -39,6 +39,8 @@ export interface Snapshot {
   readonly forwarded: { readonly trust: AddressRanges | null; readonly append: boolean };
   readonly limits: Limits;
   readonly crypto: CryptoSettings;
+  /** What a reload does with open connections whose client is no longer trusted. */
+  readonly onTrustEnd: 'next_request' | 'close';
   readonly shutdown: { readonly delayMs: number; readonly graceMs: number };
   /** Who is refused on every host, whatever policies say; null for nobody. */
   readonly denyList: DenyList | null;

@@ -52,6 +52,7 @@ export function testSnapshot(hosts: readonly Host[], changes: Partial<Snapshot> 
     },
     crypto: { ciphers: ['TLS_AES_256_GCM_SHA384'], groups: null, signatureAlgorithms: null },
     shutdown: { delayMs: 0, graceMs: 0 },
+    onTrustEnd: 'next_request',
     accessLog: true,
     workers: 1,
     ...changes,

@@ -78,6 +78,12 @@ export class Downstream {
     this.#taking = false;
   }
 
+  /** Closes behind what is under way, at once where that is nothing. */
+  closeSoon(): void {
+    if (this.idle) this.close();
+    else this.takeNoMore();
+  }
+
   /** @param last No request behind this one is to be served. */
   take(exchange: Exchange, last: boolean): void {
     this.#exchanges.push(exchange);
