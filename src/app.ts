@@ -263,6 +263,7 @@ export class App {
     this.#upstreams.update(snapshot.upstreams);
     this.#snapshot = snapshot;
     this.#lane.reviewTunnels();
+    this.#lane.reviewConnections();
     this.#observability.describe(snapshot);
     this.#https.staple(snapshot);
     // Of worker processes the supervisor reports it, once.
