@@ -280,6 +280,7 @@ export class App {
       hosts: describeHosts(snapshot),
       upstreams: this.#upstreams.status(),
       lastReload: this.#observability.lastReload(),
+      problems: this.#observability.problems(),
       connections: this.#openConnections,
     };
   }
@@ -313,13 +314,14 @@ export function describeHosts(snapshot: Snapshot): unknown {
  */
 export async function checkedSnapshot(
   loaded: Loaded | Unloadable,
-  { log }: Pick<Observability, 'log'>,
+  { log, tellProblems }: Pick<Observability, 'log' | 'tellProblems'>,
   memory: CompileMemory = new CompileMemory(),
 ): Promise<Snapshot> {
   if (!loaded.ok) throw new ConfigurationError(loaded.problems);
   for (const warning of loaded.warnings) log.program('warn', warning);
   const compiled = await inSlices(compileSteps(loaded.config, loaded.material, memory));
   if (!compiled.ok) throw new ConfigurationError(compiled.problems.map((problem) => loaded.place(problem)));
+  tellProblems(loaded.problems ?? []);
   return compiled.snapshot;
 }
 

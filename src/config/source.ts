@@ -1,6 +1,26 @@
 import type { CompileProblem, Material } from '../snapshot/compile.ts';
 import type { Config } from './schema.ts';
 
+/** What problems of a source are counted by: kinds of Kubernetes objects; `file` for what is of none. */
+export const problemKinds = [
+  'file',
+  'ConfigMap',
+  'Endpoints',
+  'EndpointSlice',
+  'Ingress',
+  'IngressClass',
+  'Secret',
+  'Service',
+] as const;
+
+/** What a source gave and cannot be served as it was meant (`error`), or ought to be looked at. */
+export interface SourceProblem {
+  readonly severity: 'error' | 'warning';
+  readonly kind: (typeof problemKinds)[number];
+  /** With its place, on one line. */
+  readonly line: string;
+}
+
 /** Where configuration comes from: a file today, a folder of manifests or a Kubernetes API later. */
 export interface Source {
   /** Never rejects: what cannot be read is a problem. */
@@ -15,6 +35,8 @@ export interface Loaded {
   readonly material: Material;
   /** What ought to be looked at, a line each, with its place. */
   readonly warnings: readonly string[];
+  /** The same for machines, where the source can tell; all of them, however many lines `warnings` holds. */
+  readonly problems?: readonly SourceProblem[];
   /** A problem found later, with its place in the source: `file:line:column /path what is wrong`. */
   place(problem: CompileProblem): string;
 }

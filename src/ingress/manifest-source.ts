@@ -1,6 +1,6 @@
 import { error, formatProblem } from '../config/problem.ts';
 import { checkMaterial } from '../config/check.ts';
-import type { Loaded, Source, Unloadable } from '../config/source.ts';
+import type { Loaded, Source, SourceProblem, Unloadable } from '../config/source.ts';
 import { watchFiles } from '../config/watch.ts';
 import { makeDefaultCertificate } from './default-certificate.ts';
 import { ManifestReader } from './manifests.ts';
@@ -44,16 +44,30 @@ export function createManifestSource(
       }
       const translation = translate(manifests.objects, await whole, memory);
       const { config, material } = translation;
-      const warnings = [
-        ...manifests.faults.map(formatFault),
-        ...translation.problems.map(formatIngressProblem),
-        ...checkMaterial(config, material, began).map(({ message }) => `${path}:1:1 / warning: ${message}`),
+      const problems: SourceProblem[] = [
+        ...manifests.faults.map((fault) => ({
+          severity: 'error' as const,
+          kind: 'file' as const,
+          line: formatFault(fault),
+        })),
+        ...translation.problems.map((problem) => ({
+          severity: problem.severity,
+          kind: problem.object.kind,
+          line: formatIngressProblem(problem),
+        })),
+        ...checkMaterial(config, material, began).map(({ message }) => ({
+          severity: 'warning' as const,
+          kind: 'file' as const,
+          line: `${path}:1:1 / warning: ${message}`,
+        })),
       ];
+      const lines = new Map(problems.map((problem) => [problem.line, problem]));
       return {
         ok: true,
         config,
         material,
-        warnings: [...new Set(warnings)].slice(0, maxLines),
+        warnings: [...lines.keys()].slice(0, maxLines),
+        problems: [...lines.values()],
         place: ({ path: place, message }) =>
           formatProblem({ file: path, line: 1, column: 1, ...error(place, message) }),
       };

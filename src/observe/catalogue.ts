@@ -209,6 +209,12 @@ export const catalogue = Object.freeze({
     [],
     'own',
   ),
+  problems: gauge(
+    'mtls_ingress_problems',
+    'What the manifests that were loaded last have in them that is refused (error) or ought to be looked at (warning), by kind of object; file: of none.',
+    ['severity', 'kind'],
+    'own',
+  ),
   lastReloadTimestamp: gauge(
     'mtls_config_last_reload_successful_timestamp_seconds',
     'When a configuration was last loaded.',

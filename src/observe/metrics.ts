@@ -1,3 +1,4 @@
+import { problemKinds, type SourceProblem } from '../config/source.ts';
 import { performance } from 'node:perf_hooks';
 import { Registry } from 'prom-client';
 import {
@@ -105,6 +106,7 @@ export class Metrics implements Observer {
     families.observerErrors.series({});
     families.lastReloadSuccessful.series({});
     families.lastReloadTimestamp.series({});
+    this.problems([]);
     this.workers({ wanted: 1, ready: 1, configurations: 1 });
     const { node, openssl } = process.versions;
     families.buildInfo.series({ version, node, openssl }).value = 1;
@@ -210,6 +212,17 @@ export class Metrics implements Observer {
     families.reloads.series({ result }).value++;
     families.lastReloadSuccessful.series({}).value = result === 'success' ? 1 : 0;
     if (result === 'success') families.lastReloadTimestamp.series({}).value = this.#now() / 1000;
+  }
+
+  /** What the source that was loaded last has wrong with it; in place of what was told before. */
+  problems(problems: readonly SourceProblem[]): void {
+    for (const severity of ['error', 'warning'] as const) {
+      for (const kind of problemKinds) {
+        this.#families.problems.series({ severity, kind }).value = problems.filter(
+          (problem) => problem.severity === severity && problem.kind === kind,
+        ).length;
+      }
+    }
   }
 
   logLineDropped(reason: LogLoss): void {

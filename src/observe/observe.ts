@@ -1,3 +1,4 @@
+import type { SourceProblem } from '../config/source.ts';
 import type { Snapshot } from '../snapshot/snapshot.ts';
 import { AccessLog, type LogLevel } from './access-log.ts';
 import { LogSink, type LogSinkOptions } from './log-sink.ts';
@@ -68,12 +69,27 @@ export interface Observability {
   /** Takes over a snapshot that now serves: labels, dates, and whether requests are logged. */
   describe(snapshot: Snapshot): void;
   lastReload(): LastReload | null;
+  /** Takes over what is wrong with the source that was loaded last: counted, and shown. */
+  tellProblems(problems: readonly SourceProblem[]): void;
+  /** For people. */
+  problems(): ProblemStatus;
   /**
    * Writes what is left of the log, for two seconds at most; nothing is logged after it. Never rejects. End the
    * process with process.exit after it: see LogSink.close.
    */
   close(): Promise<void>;
 }
+
+/** What is wrong with the source that was loaded last. */
+export interface ProblemStatus {
+  readonly errors: number;
+  readonly warnings: number;
+  /** The first of them, errors before warnings. */
+  readonly lines: readonly string[];
+}
+
+/** More are not shown; the log and `mtls-ingress migrate` have them all. */
+const maxShown = 100;
 
 /** Time for the last lines of the log to be taken, in milliseconds. */
 const closeMs = 2000;
@@ -88,6 +104,7 @@ export function createObservability(options: ObservabilityOptions = {}): Observa
   const log = new AccessLog(sink ?? destination!, level, Date.now, worker);
   const observer = createObserver({ metrics, log, more });
   let lastReload: LastReload | null = null;
+  let problems: ProblemStatus = Object.freeze({ errors: 0, warnings: 0, lines: [] });
   return Object.freeze({
     observer: Object.freeze({
       ...observer,
@@ -103,6 +120,17 @@ export function createObservability(options: ObservabilityOptions = {}): Observa
       log.requests = snapshot.accessLog;
     },
     lastReload: () => lastReload,
+    tellProblems(all: readonly SourceProblem[]): void {
+      metrics.problems(all);
+      const errors = all.filter(({ severity }) => severity === 'error');
+      const warnings = all.filter(({ severity }) => severity === 'warning');
+      problems = Object.freeze({
+        errors: errors.length,
+        warnings: warnings.length,
+        lines: [...errors, ...warnings].slice(0, maxShown).map(({ line }) => line),
+      });
+    },
+    problems: () => problems,
     close: () => sink?.close(closeMs) ?? Promise.resolve(),
   });
 }

@@ -360,6 +360,7 @@ export class Supervisor {
       configuration: this.snapshot.version,
       hosts: describeHosts(this.snapshot),
       lastReload: this.#observability.lastReload(),
+      problems: this.#observability.problems(),
       connections: workers.reduce((sum, { connections }) => sum + Number(connections), 0),
       workers,
     };

@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { copyFileSync, writeFileSync } from 'node:fs';
+import { copyFileSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { App } from '../../src/app.ts';
@@ -34,6 +34,7 @@ const whole = { 'tls.crt': server.cert, 'tls.key': server.key, 'ca.crt': root.ce
 
 interface Setup {
   readonly port: number;
+  readonly admin: number;
   readonly app: App;
   readonly dir: string;
   readonly log: readonly string[];
@@ -57,9 +58,9 @@ async function start(t: Test, flags: object, endpoint: string, files: object = w
     createManifestSource(dir, options),
     createObservability({ destination: { write: (line: string) => void log.push(line) } }),
   );
-  const { https } = await app.start();
+  const { https, admin } = await app.start();
   t.teardown(() => app.stop());
-  return { port: https.port, app, dir, log };
+  return { port: https.port, admin: admin.port, app, dir, log };
 }
 
 const crossing = { 'allow-cross-namespace-secrets': true };
@@ -142,4 +143,25 @@ void t.test('a new file in the folder is seen', async (t) => {
   await once(poll, 'changed');
   clearInterval(timer);
   t.not(app.snapshot.hosts.find('more.test'), null);
+});
+
+void t.test('what is refused is counted, and shown by the admin listener, until it is mended', async (t) => {
+  const backend = await startBackend(t);
+  const { app, dir, admin } = await start(t, {}, backend.endpoint);
+  const get = async (path: string): Promise<string> =>
+    (await fetch(`http://127.0.0.1:${admin}${path}`)).text();
+  t.match(await get('/metrics'), /^mtls_ingress_problems\{severity="error",kind="Ingress"\} 1$/m);
+  t.match(await get('/metrics'), /^mtls_ingress_problems\{severity="error",kind="file"\} 0$/m);
+  const { problems } = JSON.parse(await get('/status')) as { problems: { errors: number; lines: string[] } };
+  t.equal(problems.errors, 1);
+  t.match(problems.lines[0], /httpbin\.yaml:\d+:\d+ Ingress default\/httpbin .*another namespace/);
+  // Of a Secret in the Ingress's own namespace nothing is to be said.
+  const own = JSON.parse(secret(whole)) as { metadata: { namespace: string } };
+  own.metadata.namespace = 'default';
+  writeFileSync(join(dir, 'secret.json'), JSON.stringify(own));
+  const text = readFileSync(join(dir, 'httpbin.yaml'), 'utf8').replace('"ingress-nginx/', '"default/');
+  writeFileSync(join(dir, 'httpbin.yaml'), text);
+  await app.reload();
+  t.match(await get('/metrics'), /^mtls_ingress_problems\{severity="error",kind="Ingress"\} 0$/m);
+  t.match(JSON.parse(await get('/status')), { problems: { errors: 0 } });
 });
