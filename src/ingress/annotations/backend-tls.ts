@@ -45,6 +45,11 @@ const name = annotation('proxy-ssl-name', nameType, 'The name to verify, and to 
   state: different("Without it, the endpoint's own address is verified."),
 });
 
+const serverName = annotation('proxy-ssl-server-name', onOff, 'Name the server in the handshake.', {
+  ...ingress,
+  default: 'off',
+});
+
 /** What is said in the handshake with a backend, and asked of it. */
 function tlsOf(route: RouteDraft, context: Context): NonNullable<RouteDraft['upstream']['tls']> | null {
   const { values } = context;
@@ -57,6 +62,7 @@ function tlsOf(route: RouteDraft, context: Context): NonNullable<RouteDraft['ups
   const server = values.get(name);
   const tls = {
     ...(server === null ? {} : { serverName: server }),
+    sendServerName: values.get(serverName) === true,
     ...(found === null ? {} : ownCertificate(found, route, context)),
   };
   if (values.get(verify) !== true) {
@@ -109,11 +115,7 @@ export const backendTls = family({
       default: 'TLSv1.2',
       state: openssl('they are 1.2 and 1.3'),
     }),
-    annotation('proxy-ssl-server-name', onOff, 'Name the server in the handshake.', {
-      ...ingress,
-      default: 'off',
-      state: different('`proxy-ssl-name` is always named, where it is given.'),
-    }),
+    serverName,
   ],
   applyRoute(values, route, context) {
     const spoken = values.get(protocol) ?? 'HTTP';

@@ -1,10 +1,11 @@
 import { RetryCondition } from '../../config/schema/retry.ts';
 import { parseSize } from '../../config/units.ts';
+import { upstreamConnections, upstreamTimeout } from '../settings/limits.ts';
 import { annotation, different, refused, type Annotation, type ValueType } from './annotation.ts';
 import { family, type RouteDraft } from './family.ts';
 import { onOff, oneOf, seconds, size, whole } from './value-types.ts';
 
-const idle = different(
+const streamed = different(
   'Bodies and answers are streamed through memory with back-pressure; nothing is buffered on disk.',
 );
 
@@ -89,15 +90,17 @@ const headLimit = annotation(
 const others: readonly Annotation[] = [
   annotation('client-body-buffer-size', size, 'Memory for a request body before it goes to disk.', {
     default: '8k',
-    state: idle,
+    state: streamed,
   }),
   annotation('proxy-buffering', onOff, 'Read the answer ahead of the client.', {
     default: 'off',
-    state: idle,
+    state: streamed,
   }),
-  annotation('proxy-buffers-number', whole, 'Buffers for an answer.', { default: '4', state: idle }),
-  annotation('proxy-busy-buffers-size', size, 'Buffers busy with sending to the client.', { state: idle }),
-  annotation('proxy-max-temp-file-size', size, 'Disk for an answer.', { default: '1024m', state: idle }),
+  annotation('proxy-buffers-number', whole, 'Buffers for an answer.', { default: '4', state: streamed }),
+  annotation('proxy-busy-buffers-size', size, 'Buffers busy with sending to the client.', {
+    state: streamed,
+  }),
+  annotation('proxy-max-temp-file-size', size, 'Disk for an answer.', { default: '1024m', state: streamed }),
   annotation('proxy-http-version', oneOf('1.0', '1.1'), 'HTTP version towards the upstream.', {
     default: '1.1',
     state: refused('Upstreams are spoken to in HTTP/1.1 only.'),
@@ -132,6 +135,13 @@ export const proxy = family({
       return value === null ? [] : [[name, duration(value)] as const];
     });
     if (timeouts.length > 0) route.config.timeouts = Object.fromEntries(timeouts);
+    const [idle, idleTime] = [context.setting(upstreamConnections), context.setting(upstreamTimeout)];
+    if (idle !== null || idleTime !== null) {
+      route.upstream.keepAlive = {
+        ...(idle === null ? {} : { connections: Math.max(idle, 1) }),
+        ...(idleTime === null ? {} : { timeout: duration(idleTime) }),
+      };
+    }
     if (context.value(requestBuffering) === true) route.config.bufferRequest = true;
     const head = context.value(headLimit);
     if (head !== null) {
