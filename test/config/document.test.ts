@@ -183,7 +183,7 @@ void t.test(
             line >= 1 && line <= lines.length && column >= 1 && column <= lines[line - 1]!.length + 1,
         );
       }),
-      { numRuns: 2000 },
+      { numRuns: 600 },
     );
   },
 );

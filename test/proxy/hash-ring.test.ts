@@ -38,7 +38,10 @@ void t.test('the order in which members are listed changes nothing', (t) => {
 });
 
 void t.test('each member comes once', (t) => {
-  t.same([...new HashRing(names(5)).from('x')].toSorted((a, b) => a - b), [0, 1, 2, 3, 4]);
+  t.same(
+    [...new HashRing(names(5)).from('x')].toSorted((a, b) => a - b),
+    [0, 1, 2, 3, 4],
+  );
   t.same([...new HashRing([]).from('x')], []);
   t.equal(new HashRing([]).first('x'), -1);
   t.end();

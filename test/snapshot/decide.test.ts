@@ -119,15 +119,18 @@ await t.test('asks the policies of host and route, and both must hold', async (t
   t.match(ask(itops, '/nowhere'), { status: 404, reason: 'no_route' });
 });
 
-await t.test('what a responder said counts for as long as it said, and then a new connection is wanted', async (t) => {
-  const key = 'key of require';
-  const connection = connectionTo('require.test', {
-    judged: new Map([[key, { ...judgedUnder(key, success).get(key)!, validUntil: now + 10 }]]),
-  });
-  const ask = (at: number) => decide(snapshot, connection, head('require.test'), at);
-  t.match(ask(now + 9), { action: 'forward' });
-  t.match(ask(now + 10), { status: 421, reason: 'ocsp_expired', close: true });
-});
+await t.test(
+  'what a responder said counts for as long as it said, and then a new connection is wanted',
+  async (t) => {
+    const key = 'key of require';
+    const connection = connectionTo('require.test', {
+      judged: new Map([[key, { ...judgedUnder(key, success).get(key)!, validUntil: now + 10 }]]),
+    });
+    const ask = (at: number) => decide(snapshot, connection, head('require.test'), at);
+    t.match(ask(now + 9), { action: 'forward' });
+    t.match(ask(now + 10), { status: 421, reason: 'ocsp_expired', close: true });
+  },
+);
 
 await t.test('an unproven identity satisfies no policy, whatever it claims', async (t) => {
   for (const [verdict, identity] of [
