@@ -62,6 +62,7 @@ export class PendingHandshake {
     if (this.#settled) return;
     this.#settled = true;
     clearTimeout(this.deadline);
+    this.deadline = undefined;
     this.onSettled();
     const { observer, now } = this.#deps;
     const { hello } = this;
