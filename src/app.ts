@@ -3,6 +3,7 @@ import type { Duplex } from 'node:stream';
 import { Admin } from './admin/admin.ts';
 import type { Loaded, Source, Unloadable } from './config/source.ts';
 import type { ListenTarget } from './listen.ts';
+import { atNextStart, type Started, startedWith } from './next-start.ts';
 import { readLeaves } from './observe/certificate-series.ts';
 import { createObservability, type Observability } from './observe/observe.ts';
 import { FullLane } from './proxy/full-lane.ts';
@@ -69,6 +70,7 @@ export class App {
   readonly #memory = new CompileMemory();
   #watch: { close(): void } | null = null;
   #snapshot: Snapshot | null = null;
+  #started: Started | null = null;
   #state: 'starting' | 'serving' | 'draining' | 'stopped' = 'starting';
   #reloading: Promise<void> = Promise.resolve();
   #configuring: Promise<unknown> = Promise.resolve();
@@ -268,7 +270,10 @@ export class App {
     this.#https.staple(snapshot);
     // Of worker processes the supervisor reports it, once.
     if (this.#worker !== null) return;
-    this.#observability.observer.reload({ result: 'success', version: snapshot.version, problems: [] });
+    const { observer, log } = this.#observability;
+    observer.reload({ result: 'success', version: snapshot.version, problems: [] });
+    this.#started ??= startedWith(snapshot);
+    for (const line of atNextStart(this.#started, snapshot)) log.program('warn', line);
   }
 
   /** What the admin listener shows to people. */

@@ -3,8 +3,9 @@ import type { AddressInfo } from 'node:net';
 import { listenOn } from '../listen.ts';
 import { isLoopback, namesLoopback } from './loopback.ts';
 
-/** Whether the program takes traffic, and where not, why. */
-export type Readiness = { readonly ready: true } | { readonly ready: false; readonly reason: string };
+/** Whether the program takes traffic, where not, why, and where so, what there is to know. */
+export type Readiness =
+  { readonly ready: true; readonly note?: string } | { readonly ready: false; readonly reason: string };
 
 /** What the admin listener shows, as functions: it knows nothing of the proxy. */
 export interface AdminDeps {
@@ -131,7 +132,9 @@ function json(status: number, value: unknown): Answer {
 }
 
 function readiness(state: Readiness): Answer {
-  return state.ready ? text(200, 'ready') : text(503, `not ready: ${state.reason}`);
+  return state.ready
+    ? text(200, state.note === undefined ? 'ready' : `ready: ${state.note}`)
+    : text(503, `not ready: ${state.reason}`);
 }
 
 /** Every Host header there is: Node's `headers.host` is the first of them. */

@@ -8,6 +8,7 @@ import {
   logListening,
 } from '../app.ts';
 import type { Loaded, Source } from '../config/source.ts';
+import { atNextStart, type Started, startedWith } from '../next-start.ts';
 import type { Observability } from '../observe/observe.ts';
 import { CompileMemory } from '../snapshot/compile.ts';
 import type { MetricsState } from '../observe/page.ts';
@@ -24,7 +25,9 @@ export interface SupervisorOptions {
   readonly reportEveryMs?: number;
   readonly ticketPeriodMs?: number;
   /** Takes the logs of the workers; without, they go where ours goes. */
-  readonly output?: (chunk: Buffer) => void;
+  readonly output?: (chunk: Buffer, worker: number) => void;
+  /** Milliseconds that a worker has to answer a look at it. */
+  readonly reportWithinMs?: number;
 }
 
 /** A place for a worker process, and who holds it. */
@@ -58,11 +61,14 @@ export class Supervisor {
   readonly #timers: NodeJS.Timeout[] = [];
   #sockets: Sockets | null = null;
   #snapshot: Snapshot | null = null;
+  #started: Started | null = null;
   readonly #memory = new CompileMemory();
   #handed: Handed | null = null;
   #watch: { close(): void } | null = null;
   #state: 'starting' | 'serving' | 'draining' | 'stopped' = 'starting';
   #reloading: Promise<void> = Promise.resolve();
+  /** Workers take over a configuration, one after the other. */
+  #rolling = false;
 
   /** @param workers At least 1. */
   constructor(
@@ -115,10 +121,11 @@ export class Supervisor {
       await this.#fill(first!);
       await Promise.all(rest.map((slot) => this.#fill(slot)));
       this.#describe(snapshot);
+      this.#started = startedWith(snapshot);
       this.#state = 'serving';
       const { reportEveryMs = 5000, ticketPeriodMs = ticketKeyPeriod } = this.#options;
       this.#timers.push(setInterval(() => this.#look(), reportEveryMs));
-      this.#timers.push(setInterval(() => this.#replaceTickets(), ticketPeriodMs));
+      this.#timers.push(setInterval(() => this.replaceTickets(), ticketPeriodMs));
       const { https, http } = this.#sockets;
       logListening(this.#observability, { https, http, admin });
       return { https, http, admin };
@@ -143,15 +150,26 @@ export class Supervisor {
       const { observer } = this.#observability;
       try {
         const { loaded, snapshot } = await this.#load();
-        const problems = await this.#roll(handedOf(loaded));
+        this.#rolling = true;
+        const problems = await this.#roll(handedOf(loaded)).finally(() => {
+          this.#rolling = false;
+        });
         if (problems.length > 0) throw new ConfigurationError(problems);
         this.#describe(snapshot);
+        const { log } = this.#observability;
+        for (const line of atNextStart(this.#started ?? snapshot, snapshot)) log.program('warn', line);
       } catch (error) {
         const problems = error instanceof ConfigurationError ? error.problems : [String(error)];
         observer.reload({ result: 'failure', version: null, problems });
       }
     });
     return this.#reloading;
+  }
+
+  /** Begins a new period of the ticket keys, at all workers: no session of before is resumed. */
+  replaceTickets(): void {
+    this.#tickets.replaceAll();
+    this.#sendTickets();
   }
 
   /** Has every worker finish its requests, and stops. Resolves when all are gone; true if none had to be killed. */
@@ -215,12 +233,14 @@ export class Supervisor {
 
   /** @throws RefusedError, or Error when the worker does not come up. */
   async #fill(slot: Slot): Promise<void> {
+    const { output, reportWithinMs } = this.#options;
     const worker = new Worker({
       number: slot.number,
       of: this.#slots.length,
       sockets: this.#sockets!.descriptors,
       hear: (message) => this.#hear(worker, message),
-      ...(this.#options.output === undefined ? {} : { output: this.#options.output }),
+      ...(output === undefined ? {} : { output: (chunk: Buffer) => output(chunk, slot.number) }),
+      ...(reportWithinMs === undefined ? {} : { reportWithinMs }),
     });
     slot.worker = worker;
     void worker.ended.then(({ code, signal }) => this.#ended(slot, worker, code, signal));
@@ -264,20 +284,23 @@ export class Supervisor {
     }
   }
 
-  /** One worker after the other; gives what kept one from it, and then all are back at what they had. */
+  /**
+   * One worker after the other; gives what kept one from it, and then all are back at what they had. Who does not
+   * answer might take it over at any time later, so it is ended, and its successor gets what is in force.
+   */
   async #roll(next: Handed): Promise<readonly string[]> {
     const before = this.#handed!;
     const done: Worker[] = [];
     for (const worker of this.#workers) {
       const problems = await worker.configure(next);
+      if (problems === null) worker.kill();
+      if (problems?.length === 0) done.push(worker);
       // Who fell meanwhile starts with whatever is in force when this is over.
-      if (problems.length === 0) done.push(worker);
       else if (this.#workers.includes(worker)) {
         for (const one of done) {
-          const stuck = await one.configure(before);
-          if (stuck.length > 0) one.kill();
+          if ((await one.configure(before))?.length !== 0) one.kill();
         }
-        return problems;
+        return problems ?? [`worker ${worker.number} did not take the configuration over`];
       }
     }
     this.#handed = next;
@@ -303,11 +326,6 @@ export class Supervisor {
     }
   }
 
-  #replaceTickets(): void {
-    this.#tickets.replaceAll();
-    this.#sendTickets();
-  }
-
   #sendTickets(): void {
     for (const worker of this.#workers) worker.send({ type: 'tickets', tickets: this.#tickets.state });
   }
@@ -325,11 +343,10 @@ export class Supervisor {
     const serving = this.#workers.filter(({ version }) => version !== null);
     await Promise.all(serving.map((worker) => worker.report()));
     const { metrics } = this.#observability;
-    const versions = new Set(this.#workers.flatMap(({ version }) => version ?? []));
     metrics.workers({
       wanted: this.#slots.length,
       ready: this.#readyWorkers,
-      configurations: versions.size,
+      configurations: this.#configurations,
     });
     const states = this.#workers.map((worker) => worker.metrics);
     return metrics.renderWith(states.filter((state): state is MetricsState => state !== null));
@@ -341,9 +358,22 @@ export class Supervisor {
     ).length;
   }
 
+  /** How many that workers serve. One, but for a reload that goes from worker to worker. */
+  get #configurations(): number {
+    return new Set(this.#workers.flatMap(({ version }) => version ?? [])).size;
+  }
+
   #ready(): Readiness {
     if (this.#state !== 'serving') return { ready: false, reason: this.#state };
-    return this.#readyWorkers > 0 ? { ready: true } : { ready: false, reason: 'no worker is ready' };
+    if (this.#readyWorkers === 0) return { ready: false, reason: 'no worker is ready' };
+    const count = this.#configurations;
+    if (count <= 1) return { ready: true };
+    return this.#rolling
+      ? {
+          ready: true,
+          note: `workers serve ${count} configurations while a reload goes from one to the next`,
+        }
+      : { ready: false, reason: `workers disagree: they serve ${count} configurations` };
   }
 
   #status(): Record<string, unknown> {

@@ -13,6 +13,7 @@ import { shareOf } from './share.ts';
  */
 class WorkerProcess {
   #app: App | null = null;
+  #starting: Promise<void> = Promise.resolve();
   #handed: Handed | null = null;
   #ending = false;
   readonly #tickets = new TicketKeys((name, renewals) => send({ type: 'renew', name, renewals }));
@@ -22,7 +23,7 @@ class WorkerProcess {
   take(message: ToWorker): void {
     switch (message.type) {
       case 'start':
-        void this.#start(message);
+        this.#starting = this.#start(message);
         return;
       case 'configure':
         void this.#configure(message.id, message.handed);
@@ -69,6 +70,8 @@ class WorkerProcess {
   }
 
   async #configure(id: number, handed: Handed): Promise<void> {
+    // A reload may come while it starts, with what was in force before.
+    await this.#starting;
     const app = this.#app;
     if (app === null) return;
     const before = this.#handed;

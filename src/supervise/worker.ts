@@ -30,6 +30,8 @@ export interface WorkerDeps {
   readonly hear: (message: FromWorker) => void;
   /** Takes the worker's log; without, it goes where ours goes. */
   readonly output?: (chunk: Buffer) => void;
+  /** Milliseconds for a report, 2000 where it is left out. */
+  readonly reportWithinMs?: number;
 }
 
 /** It could not serve what it was handed; a line each. */
@@ -108,14 +110,15 @@ export class Worker {
     this.version = answer.version;
   }
 
-  /** Gives what kept it from taking a configuration over, a line each; none when it did. Never rejects. */
-  async configure(handed: Handed): Promise<readonly string[]> {
+  /**
+   * Gives what kept it from taking a configuration over, a line each; none when it did, null when it did not say in
+   * time, or ended. Never rejects.
+   */
+  async configure(handed: Handed): Promise<readonly string[] | null> {
     const id = ++this.#id;
     this.send({ type: 'configure', id, handed });
     const answer = await this.#answer(id, configureMs);
-    if (answer?.type !== 'configured') return [`worker ${this.number} did not take the configuration over`];
-    this.version = answer.version;
-    return answer.problems;
+    return answer?.type === 'configured' ? answer.problems : null;
   }
 
   /** Brings `metrics` and `status` up to date, if it answers in time. One question at a time. */
@@ -144,7 +147,7 @@ export class Worker {
   async #report(): Promise<void> {
     const id = ++this.#id;
     this.send({ type: 'report', id });
-    const answer = await this.#answer(id, reportMs);
+    const answer = await this.#answer(id, this.#deps.reportWithinMs ?? reportMs);
     if (answer === null) this.missed++;
   }
 
@@ -167,6 +170,7 @@ export class Worker {
         this.#waiting.get(0)?.(message);
         return;
       case 'configured':
+        this.version = message.version;
         this.#waiting.get(message.id)?.(message);
         return;
       case 'report':

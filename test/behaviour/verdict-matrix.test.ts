@@ -149,6 +149,7 @@ await t.test('every mode answers every certificate as the table says', async (t)
         if (expected.status === 400)
           t.equal(answer.headers['connection'], 'close', `${title}: closes as nginx does`);
         const reason = name === 'other OU' ? 'policy_ou' : reasons[name];
+        await proxy.settled();
         const logged = JSON.stringify(proxy.log.slice(before));
         t.match(logged, `"${reason}"`, `${title}: the log says ${reason}`);
       }
@@ -193,6 +194,7 @@ await t.test(
           (error: Error) => error,
         );
         t.ok(answer instanceof Error || answer.status === 0, `${version}, ${name}: no HTTP answer`);
+        await proxy.settled();
         t.match(
           JSON.stringify(proxy.log.slice(before)),
           `"${reasons[name]}"`,
@@ -236,5 +238,6 @@ await t.test('a CRL past its nextUpdate refuses every client, as nginx does', as
   );
   const answer = await request({ port: proxy.port, host: 'crl.test', certificate: certificates['good']! });
   t.equal(answer.status, 400);
+  await proxy.settled();
   t.match(JSON.stringify(proxy.log), 'crl_expired');
 });
