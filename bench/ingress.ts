@@ -48,6 +48,7 @@ export async function measureIngress(): Promise<void> {
   const flags = readManifestFlags({});
   if ('fault' in flags) throw new Error(flags.fault);
   const options = { ...flags, defaultCertificate: await makeDefaultCertificate() };
+  measureLookups(options);
   for (const layout of ['a file each', 'one file'] as const) {
     const dir = mkdtempSync(join(tmpdir(), 'mtls-ingress-bench-'));
     try {
@@ -88,6 +89,48 @@ export async function measureIngress(): Promise<void> {
     } finally {
       rmSync(dir, { recursive: true });
     }
+  }
+}
+
+/** Nanoseconds to find the host and the route of a path, by how many hosts there are and how many paths each has. */
+function measureLookups(flags: Parameters<typeof translate>[1]): void {
+  for (const [hosts, pathsOfOne] of [
+    [10, 5],
+    [2000, 5],
+    [10_000, 5],
+    [1, 100],
+    [1, 10_000],
+  ] as const) {
+    const names = Array.from({ length: hosts }, (_, index) => `app-${index}.test`);
+    const cert = { cert: 'default/tls.crt', key: 'default/tls.key' };
+    const config = {
+      ...flags.base,
+      hosts: names.map((name) => ({
+        names: [name],
+        certificate: cert,
+        routes: Array.from({ length: pathsOfOne }, (_, path) => ({ path: `/p${path}`, upstream: 'app' })),
+      })),
+      upstreams: { app: { endpoints: ['10.0.0.1:80'] } },
+    };
+    const { cert: pem, key } = flags.defaultCertificate;
+    const compiled = compile(
+      config,
+      new Map([
+        ['default/tls.crt', pem],
+        ['default/tls.key', key],
+      ]),
+    );
+    if (!compiled.ok) throw new Error('does not compile');
+    const count = 500_000;
+    let found = 0;
+    const began = performance.now();
+    for (let turn = 0; turn < count; turn++) {
+      const host = compiled.snapshot.hosts.find(names[(turn * 7919) % hosts]!);
+      if (host !== null && host.routes.find(`/p${(turn * 7919) % pathsOfOne}/x`) !== null) found++;
+    }
+    const each = ((performance.now() - began) * 1e6) / count;
+    if (found !== count) throw new Error('a lookup found nothing');
+    console.log(`lookup, ${hosts} hosts of ${pathsOfOne} paths: ${each.toFixed(0)} ns`);
   }
 }
 
