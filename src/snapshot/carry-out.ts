@@ -1,6 +1,6 @@
 import { admit } from './access.ts';
 import type { Connection } from './connection.ts';
-import type { Decision } from './decision.ts';
+import type { Decision, Respond } from './decision.ts';
 import { normalisePath, type NormalPath } from './path.ts';
 import type { RequestHead } from './request-head.ts';
 import { respond } from './respond.ts';
@@ -89,7 +89,7 @@ export function redirectToHttps(
   route: Route | null,
   head: RequestHead,
   path: NormalPath,
-): Decision {
+): Respond {
   const { http, https } = snapshot.listeners;
   const port = http?.redirectPort ?? https.port;
   const name = head.host.includes(':') ? `[${head.host}]` : head.host;

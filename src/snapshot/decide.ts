@@ -10,6 +10,7 @@ import { hasHazard, normalisePath, type NormalPath } from './path.ts';
 import type { RequestHead } from './request-head.ts';
 import { respond } from './respond.ts';
 import type { ClientAuth, Host, Route, Snapshot } from './snapshot.ts';
+import type { Check, Trace } from './trace.ts';
 
 /**
  * Decides what happens to one request. Pure: the same snapshot, connection, head and time give the same
@@ -20,26 +21,53 @@ import type { ClientAuth, Host, Route, Snapshot } from './snapshot.ts';
  * host is therefore answered like a known one to a client without a certificate.
  *
  * @param now Milliseconds since 1970: a certificate that expires on an open connection is refused from then on.
+ * @param trace Told each step, for explanations.
  */
-export function decide(snapshot: Snapshot, connection: Connection, head: RequestHead, now: number): Decision {
+export function decide(
+  snapshot: Snapshot,
+  connection: Connection,
+  head: RequestHead,
+  now: number,
+  trace?: Trace,
+): Decision {
   const host = snapshot.hosts.find(head.host);
-  if (host === null) return respond('no_host', null, null);
+  if (host === null) return told(trace, 'host', respond('no_host', null, null));
+  trace?.found({ host });
+  trace?.asked('host', null);
   const path = normalisePath(head.path);
-  if (path === null) return respond('bad_path', host, null, 'the path is malformed or leads above the root');
-  if (host.routes.refusesLength(path.path)) return respond('path_too_long', host, null);
-  if (connection.listener === 'http') return decidePlain(snapshot, host, connection, head, path);
+  if (path === null) {
+    const detail = 'the path is malformed or leads above the root';
+    return told(trace, 'path', respond('bad_path', host, null, detail));
+  }
+  trace?.found({ path });
+  trace?.asked('path', null);
+  if (host.routes.refusesLength(path.path)) {
+    return told(trace, 'path_length', respond('path_too_long', host, null));
+  }
+  if (connection.listener === 'http') return decidePlain(snapshot, host, connection, head, path, trace);
   const route = host.routes.find(path.path);
   // A path without a route is guarded as the host is.
   const clientAuth = route?.clientAuth ?? host.clientAuth;
   const verdict = verdictFor(connection, clientAuth, now);
+  trace?.found({ route, clientAuth, verdict });
   const decision =
-    refuseDenied(snapshot, host, connection) ??
-    refuseMisdirected(host, clientAuth, connection) ??
-    answerPreflight(host, route, head, path) ??
-    refuseVerdict(host, clientAuth, verdict, connection, now) ??
-    forwardTo(host, route, verdict, connection, head, path);
+    told(trace, 'deny_list', refuseDenied(snapshot, host, connection)) ??
+    told(trace, 'connection', refuseMisdirected(host, clientAuth, connection)) ??
+    told(trace, 'preflight', answerPreflight(host, route, head, path)) ??
+    told(trace, 'certificate', refuseVerdict(host, clientAuth, verdict, connection, now)) ??
+    forwardTo(host, route, verdict, connection, head, path, trace);
   if (decision.action !== 'forward' || verdict.status !== 'success') return decision;
   return verdict.staleCrl === undefined ? decision : { ...decision, staleCrl: verdict.staleCrl };
+}
+
+/** Passes on what a check came to, and tells it. */
+function told<Refusal extends Respond | null>(
+  trace: Trace | undefined,
+  check: Check,
+  refusal: Refusal,
+): Refusal {
+  trace?.asked(check, refusal);
+  return refusal;
 }
 
 /** Whoever showed a denied certificate is refused on this connection, also where none is asked for. */
@@ -58,17 +86,27 @@ function decidePlain(
   connection: Connection,
   head: RequestHead,
   path: NormalPath,
+  trace: Trace | undefined,
 ): Decision {
   const route = host.routes.find(path.path);
+  trace?.found({ route });
   // TLS may have ended at a trusted proxy in front: a redirect would go round in circles.
   const serves = route?.plainHttp === 'serve' || head.told?.scheme === 'https';
   if (route === null || !serves || !isOpen(host, route)) {
-    return redirectToHttps(snapshot, host, route, head, path);
+    return told(trace, 'plain_http', redirectToHttps(snapshot, host, route, head, path));
   }
-  if (host.judgesPaths && hasHazard(path, host.routes)) {
-    return respond('bad_path', host, route, 'the path can be read in more than one way');
-  }
-  return answerPreflight(host, route, head, path) ?? carryOut(host, route, connection, head, path);
+  trace?.asked('plain_http', null);
+  return (
+    told(trace, 'path_hazard', refuseHazard(host, route, path)) ??
+    told(trace, 'preflight', answerPreflight(host, route, head, path)) ??
+    carriedOut(host, route, connection, head, path, trace)
+  );
+}
+
+/** A path that a backend may read differently; only where somebody is kept out by paths. */
+function refuseHazard(host: Host, route: Route | null, path: NormalPath): Respond | null {
+  if (!host.judgesPaths || !hasHazard(path, host.routes)) return null;
+  return respond('bad_path', host, route, 'the path can be read in more than one way');
 }
 
 /**
@@ -87,7 +125,7 @@ function answerPreflight(
   path: NormalPath,
 ): Respond | null {
   if (preflight === undefined || route === null || route.cors === null) return null;
-  if (host.judgesPaths && hasHazard(path, host.routes)) return null;
+  if (refuseHazard(host, route, path) !== null) return null;
   return respond('cors_preflight', host, route, { headers: preflightHeaders(route.cors, preflight.origin) });
 }
 
@@ -152,16 +190,28 @@ function forwardTo(
   connection: Connection,
   head: RequestHead,
   path: NormalPath,
+  trace: Trace | undefined,
 ): Decision {
-  if (host.judgesPaths && hasHazard(path, host.routes)) {
-    return respond('bad_path', host, route, 'the path can be read in more than one way');
-  }
   const refused =
-    refusePolicy(host.policy, host, route, verdict, connection) ??
-    refusePolicy(route?.policy ?? null, host, route, verdict, connection);
+    told(trace, 'path_hazard', refuseHazard(host, route, path)) ??
+    told(trace, 'host_policy', refusePolicy(host.policy, host, route, verdict, connection)) ??
+    told(trace, 'route_policy', refusePolicy(route?.policy ?? null, host, route, verdict, connection));
   if (refused !== null) return refused;
-  if (route === null) return respond('no_route', host, null);
-  return carryOut(host, route, connection, head, path);
+  if (route === null) return told(trace, 'route', respond('no_route', host, null));
+  return carriedOut(host, route, connection, head, path, trace);
+}
+
+function carriedOut(
+  host: Host,
+  route: Route,
+  connection: Connection,
+  head: RequestHead,
+  path: NormalPath,
+  trace: Trace | undefined,
+): Decision {
+  const decision = carryOut(host, route, connection, head, path);
+  trace?.asked('action', decision.action === 'respond' ? decision : null);
+  return decision;
 }
 
 function refusePolicy(
