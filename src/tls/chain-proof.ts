@@ -17,6 +17,8 @@ export interface ChainProof {
    * its CAs cannot be read as strictly as we do: nothing is known of it then.
    */
   readonly chain: readonly RevocableCertificate[];
+  /** The client's certificate first, the anchor last. */
+  readonly certificates: readonly X509Certificate[];
 }
 
 /** Certificates of the client that are looked at. OpenSSL takes a hundred kilobytes of them. */
@@ -52,8 +54,14 @@ export function proveChain(
       const anchored = search.anchors(step);
       if (anchored !== null) {
         const chain = chainTo(anchored.anchor, step);
-        const { issuer, validUntil } = anchored;
-        return { intermediates: certificates - 1, issuer, validUntil, chain };
+        const { anchor, issuer, validUntil } = anchored;
+        return {
+          intermediates: certificates - 1,
+          issuer,
+          validUntil,
+          chain,
+          certificates: [...below(step), anchor],
+        };
       }
       for (const issuer of search.issuers(step)) {
         if (seen.has(issuer.certificate.fingerprint256)) continue;
@@ -75,6 +83,13 @@ interface Step {
   readonly validUntil: number;
   /** The one that it issued; null where this is the client's own. */
   readonly below: Step | null;
+}
+
+/** From the client's certificate up to this one. */
+function below(top: Step): X509Certificate[] {
+  const certificates: X509Certificate[] = [];
+  for (let step: Step | null = top; step !== null; step = step.below) certificates.unshift(step.certificate);
+  return certificates;
 }
 
 function chainTo(anchor: X509Certificate, top: Step): readonly RevocableCertificate[] {

@@ -2,8 +2,8 @@ import type { AddressInfo, Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import type { Observer } from '../observe/observer.ts';
 import type { Connection } from '../snapshot/connection.ts';
-import { normaliseHostName } from '../snapshot/host-name.ts';
 import type { HandshakeFailure } from '../snapshot/reason.ts';
+import { hostOfServerName } from '../snapshot/server-name.ts';
 import type { Host, ListenAddress, Snapshot } from '../snapshot/snapshot.ts';
 import { Acceptor } from './acceptor.ts';
 import { AddressCounts } from './address-counts.ts';
@@ -194,20 +194,14 @@ export class TlsListener {
   }
 
   #startHandshake(pending: PendingHandshake, serverName: string | null, bytes: Buffer): void {
-    const snapshot = this.#deps.snapshot();
-    const name = serverName === null ? null : normaliseHostName(serverName);
-    const named = name === null ? null : snapshot.hosts.find(name);
     pending.serverName = serverName;
-    if (named === null && serverName === null && snapshot.standIn.absent === 'refuse') {
-      this.#refuse(pending, 'no_sni', 'the client named no server', alerts.unrecognizedName);
+    const found = hostOfServerName(this.#deps.snapshot(), serverName);
+    if ('refused' in found) {
+      this.#refuse(pending, found.refused, found.detail, alerts.unrecognizedName);
       return;
     }
-    if (named === null && serverName !== null && snapshot.standIn.unknown === 'refuse') {
-      this.#refuse(pending, 'unknown_sni', 'no host has this server name', alerts.unrecognizedName);
-      return;
-    }
-    pending.host = named ?? snapshot.defaultHost;
-    pending.serverNameMatched = named !== null;
+    pending.host = found.host;
+    pending.serverNameMatched = found.matched;
     pending.socket.unshift(bytes);
     this.#hosts.accept(pending.socket, pending.host.id);
   }

@@ -63,11 +63,17 @@ export function judgeRevocation(
   return first ?? { revoked: false, stale };
 }
 
+/** The CRLs that speak of a certificate, the newest first; the first one that has begun is the one that counts. */
+export function listsOf(
+  { lists }: Pick<Revocation, 'lists'>,
+  { issuer, isCa }: RevocableCertificate,
+): readonly RevocationList[] {
+  return (lists.get(issuer.name) ?? []).filter((list) => list.covers(isCa) && list.isOf(issuer));
+}
+
 function judgeOne(revocation: Revocation, certificate: RevocableCertificate, now: number): RevocationAnswer {
-  const { issuer, serial, isCa } = certificate;
-  const lists = (revocation.lists.get(issuer.name) ?? []).filter(
-    (list) => list.covers(isCa) && list.isOf(issuer),
-  );
+  const { issuer, serial } = certificate;
+  const lists = listsOf(revocation, certificate);
   const list = lists.find(({ thisUpdate }) => thisUpdate <= now);
   if (list === undefined) {
     // What is announced for later revokes already: there is nothing else to go by.

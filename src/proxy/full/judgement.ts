@@ -6,11 +6,9 @@ import type { Decision } from '../../snapshot/decision.ts';
 import type { RefusalReason } from '../../snapshot/reason.ts';
 import type { RequestHead } from '../../snapshot/request-head.ts';
 import type { Snapshot } from '../../snapshot/snapshot.ts';
-import { valuesOf } from '../headers/field.ts';
 import { chooseRequestId, clientRequestId } from '../headers/request-id.ts';
-import { readPreflight } from '../headers/preflight.ts';
-import { readTold } from '../headers/told.ts';
-import { readRequestHead, type Framing } from '../request-head.ts';
+import type { Framing } from '../request-head.ts';
+import { readWholeHead } from '../whole-head.ts';
 import type { Lane } from './lane.ts';
 
 /** Everything that is settled about a request before it is acted on. Made once per request. */
@@ -45,25 +43,16 @@ export function judge(
     decision: respond(reason, null, null, detail),
   });
   try {
-    const read = readRequestHead({
+    const read = readWholeHead(snapshot, connection.remoteAddress, {
       method: request.method ?? '',
       target,
       httpVersion: request.httpVersion,
       rawHeaders: request.rawHeaders,
-      limits: snapshot.limits,
     });
     if (!read.ok) return refuse(read.reason, read.detail);
-    const expectation = unknownExpectation(request);
-    if (expectation !== null) return refuse('bad_expectation', expectation);
-    const told = readTold(request.rawHeaders, connection.remoteAddress, snapshot.forwarded.trust);
-    const preflight = readPreflight(read.head.method, request.rawHeaders);
-    const head = {
-      ...read.head,
-      ...(told === null ? {} : { told }),
-      ...(preflight === null ? {} : { preflight }),
-    };
+    const { head, framing } = read;
     const decision = lane.decide(snapshot, connection, head, lane.now());
-    return { snapshot, requestId, head, framing: read.framing, decision };
+    return { snapshot, requestId, head, framing, decision };
   } catch (error) {
     return refuse('internal', error instanceof Error ? (error.stack ?? error.message) : String(error));
   }
@@ -83,12 +72,4 @@ export function generateRequestId(): string {
   const id = pool.slice(used, used + idBytes * 2);
   used += idBytes * 2;
   return id;
-}
-
-/** RFC 9110 §10.1.1: `100-continue` is the only expectation there is; HTTP/1.0 clients have none. */
-function unknownExpectation(request: IncomingMessage): string | null {
-  if (request.httpVersion !== '1.1') return null;
-  const values = valuesOf(request.rawHeaders, 'expect');
-  if (values.length === 0) return null;
-  return values.length === 1 && values[0]?.toLowerCase() === '100-continue' ? null : values.join(', ');
 }
