@@ -1,6 +1,7 @@
 import type { AddressInfo, Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { Admin } from './admin/admin.ts';
+import { endpointsOf } from './admin/endpoints.ts';
 import type { Loaded, Source, Unloadable } from './config/source.ts';
 import type { ListenTarget } from './listen.ts';
 import { atNextStart, type Started, startedWith } from './next-start.ts';
@@ -13,6 +14,7 @@ import { quietTurn } from './quiet-turn.ts';
 import { inSlices } from './slices.ts';
 import { Upstreams } from './proxy/upstream/upstreams.ts';
 import { CompileMemory, compileSteps } from './snapshot/compile.ts';
+import { nobody } from './snapshot/admin-access.ts';
 import type { Connection } from './snapshot/connection.ts';
 import { decide } from './snapshot/decide.ts';
 import type { ListenAddress, Snapshot } from './snapshot/snapshot.ts';
@@ -72,7 +74,8 @@ export class App {
   #snapshot: Snapshot | null = null;
   #started: Started | null = null;
   #state: 'starting' | 'serving' | 'draining' | 'stopped' = 'starting';
-  #reloading: Promise<void> = Promise.resolve();
+  #reloading: Promise<readonly string[]> = Promise.resolve([]);
+  readonly #drainAsked = Promise.withResolvers<void>();
   #configuring: Promise<unknown> = Promise.resolve();
 
   constructor(
@@ -106,10 +109,21 @@ export class App {
       accept: (socket, connection) => this.#accept(socket, connection),
     });
     this.#admin = new Admin({
-      metrics: () => observability.metrics.render(),
-      ready: () => (this.#state === 'serving' ? { ready: true } : { ready: false, reason: this.#state }),
-      status: () => this.status(),
+      access: () => this.#snapshot?.listeners.admin.access ?? nobody,
+      log: observability.log,
+      endpoints: endpointsOf({
+        metrics: () => observability.metrics.render(),
+        ready: () => (this.#state === 'serving' ? { ready: true } : { ready: false, reason: this.#state }),
+        status: () => this.status(),
+        reload: () => this.reload(),
+        drain: () => this.#drainAsked.resolve(),
+      }),
     });
+  }
+
+  /** Resolves when someone who may asks for it at the admin listener. */
+  get drainAsked(): Promise<void> {
+    return this.#drainAsked.promise;
   }
 
   /** The configuration in force. */
@@ -163,14 +177,16 @@ export class App {
   }
 
   /**
-   * Loads the configuration anew and swaps it in, whole; a bad one changes nothing and is reported. Never
-   * rejects. Reloads asked for meanwhile run after it, one at a time.
+   * Loads the configuration anew and swaps it in, whole; a bad one changes nothing and is reported. Gives what is wrong
+   * with it, a line each. Never rejects. Reloads asked for meanwhile run after it, one at a time.
    */
-  reload(): Promise<void> {
+  reload(): Promise<readonly string[]> {
     this.#reloading = this.#reloading.then(async () => {
       const problems = await this.configure();
-      if (problems.length === 0) return;
-      this.#observability.observer.reload({ result: 'failure', version: null, problems });
+      if (problems.length > 0) {
+        this.#observability.observer.reload({ result: 'failure', version: null, problems });
+      }
+      return problems;
     });
     return this.#reloading;
   }

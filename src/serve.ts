@@ -82,6 +82,8 @@ function sourceOf(values: ManifestFlags & { readonly config?: string }): Source 
 export interface Servable extends Pick<App, 'start' | 'reload' | 'drain'> {
   /** Takes along whatever would outlive this process. */
   kill?(): void;
+  /** Resolves when someone asked for a drain at the admin listener. */
+  readonly drainAsked?: Promise<void>;
 }
 
 /** Reads how many worker processes there are to be. What is wrong with the configuration shows when it is started. */
@@ -130,7 +132,7 @@ export async function serveUntilStopped(
     const addresses = await app.start();
     started = true;
     onStarted(addresses);
-    await first.promise;
+    await Promise.race([first.promise, ...(app.drainAsked === undefined ? [] : [app.drainAsked])]);
     const code = await Promise.race([app.drain().then(() => 0), second.promise]);
     if (code !== 0) {
       app.kill?.();

@@ -1,54 +1,56 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { listenOn } from '../listen.ts';
+import { shorten } from '../observe/shorten.ts';
+import type { AccessLog } from '../observe/access-log.ts';
+import { LineRate } from '../observe/line-rate.ts';
+import type { AdminAccess } from '../snapshot/admin-access.ts';
+import { type Answer, text, type WholeAnswer } from './answer.ts';
+import { hasBody, readBody } from './body.ts';
+import { crossSiteFault, hostsOf } from './cross-site.ts';
+import { BadCall, type Endpoint } from './endpoint.ts';
 import { isLoopback, namesLoopback } from './loopback.ts';
+import { authorizationOf, permits } from './permission.ts';
+import { Streams } from './streams.ts';
 
-/** Whether the program takes traffic, where not, why, and where so, what there is to know. */
-export type Readiness =
-  { readonly ready: true; readonly note?: string } | { readonly ready: false; readonly reason: string };
-
-/** What the admin listener shows, as functions: it knows nothing of the proxy. */
 export interface AdminDeps {
-  /** The metrics page, in Prometheus's text format 0.0.4. */
-  readonly metrics: () => Promise<string>;
-  readonly ready: () => Readiness;
-  /** Anything that JSON can say. */
-  readonly status: () => Readonly<Record<string, unknown>>;
+  readonly endpoints: readonly Endpoint[];
+  /** The settings in force now. */
+  readonly access: () => AdminAccess;
+  readonly log: Pick<AccessLog, 'program'>;
 }
-
-interface Answer {
-  readonly status: number;
-  readonly type: string;
-  readonly body: string;
-  readonly headers?: Readonly<Record<string, string>>;
-  /** Close the connection behind it. */
-  readonly close?: true;
-}
-
-type Handler = () => Answer | Promise<Answer>;
 
 /** Milliseconds that requests under way get when the listener closes. */
 const closeMs = 1000;
 
+/** Milliseconds that a change may take until whoever asked for it is no longer waited for. */
+const changeMs = 300_000;
+
+/** Milliseconds in which a client takes nothing of its answer, or asks for nothing more. */
+const idleMs = 10_000;
+
+/** Bytes of a request's target. */
+const maxTarget = 4096;
+
 /**
  * The second listener: metrics for Prometheus, health for whoever restarts us, readiness for whoever sends us
- * traffic, and status for people. Plain node:http, not Fastify: four fixed answers without parameters or
- * bodies need no router, and it stays up if the full lane's framework does not. It takes GET and HEAD only,
- * and changes nothing.
+ * traffic, and the operator's view. Plain node:http, not Fastify: a table of exact paths needs no router, and it
+ * stays up if the full lane's framework does not.
+ *
+ * Each request is held against, in this order: the name it asks for (DNS rebinding), where it comes from (cross-site),
+ * the table, the caller's permission, its body. What is changed is logged with who did it.
  */
 export class Admin {
+  readonly #deps: AdminDeps;
   readonly #server: Server;
-  readonly #handlers: ReadonlyMap<string, Handler>;
-  #loopback = true;
+  readonly #paths: ReadonlyMap<string, ReadonlyMap<string, Endpoint>>;
+  readonly #streams = new Streams();
+  readonly #refusals = new LineRate(10, Date.now);
+  #loopback = false;
 
-  constructor({ metrics, ready, status }: AdminDeps) {
-    // The operator's view (explain, denials, identities …) adds its paths here.
-    this.#handlers = new Map<string, Handler>([
-      ['/metrics', async () => ({ status: 200, type: metricsType, body: await metrics() })],
-      ['/healthz', () => text(200, 'ok')],
-      ['/readyz', () => readiness(ready())],
-      ['/status', () => json(200, status())],
-    ]);
+  constructor(deps: AdminDeps) {
+    this.#deps = deps;
+    this.#paths = tableOf(deps.endpoints);
     this.#server = createServer(
       {
         maxHeaderSize: 8192,
@@ -63,7 +65,7 @@ export class Admin {
     this.#server.maxConnections = 64;
     this.#server.maxRequestsPerSocket = 1000;
     // A client that asks and does not read the answer.
-    this.#server.setTimeout(10_000);
+    this.#server.setTimeout(idleMs);
   }
 
   /** Port 0: one that is free. Rejects with the system's error (EADDRINUSE, EACCES …). */
@@ -73,8 +75,9 @@ export class Admin {
     return bound;
   }
 
-  /** Stops listening; answers under way get a second. Never rejects. */
+  /** Stops listening; answers under way get a second, streams end. Never rejects. */
   async close(): Promise<void> {
+    this.#streams.close();
     if (!this.#server.listening) return;
     await new Promise<void>((resolve) => {
       const timer = setTimeout(() => this.#server.closeAllConnections(), closeMs);
@@ -88,75 +91,161 @@ export class Admin {
   async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     let answer: Answer;
     try {
-      answer = this.#refusal(request) ?? (await this.#handle(request.url ?? ''));
-    } catch {
-      answer = text(500, 'internal error');
+      answer = await this.#answerOf(request);
+    } catch (error) {
+      answer = error instanceof BadCall ? text(400, error.message) : text(500, 'internal error');
     }
-    send(request, response, answer);
+    if (response.destroyed) return;
+    if ('start' in answer) this.#stream(request, response, answer);
+    else send(request, response, answer);
   }
 
-  #refusal(request: IncomingMessage): Answer | null {
-    if (request.method !== 'GET' && request.method !== 'HEAD') {
-      return { ...text(405, 'only GET and HEAD'), headers: { allow: 'GET, HEAD' }, close: true };
-    }
-    if (
-      request.headers['content-length'] !== undefined ||
-      request.headers['transfer-encoding'] !== undefined
-    ) {
-      return { ...text(400, 'no request here has a body'), close: true };
-    }
-    // A web page whose name an attacker lets resolve to 127.0.0.1 would be read from the browser of whoever
-    // opens it, past the loopback (DNS rebinding): such a request carries that page's name.
+  async #answerOf(request: IncomingMessage): Promise<Answer> {
+    const { url = '', method = '', socket } = request;
     if (this.#loopback && !namesLoopback(hostsOf(request), this.#server.address() as AddressInfo | null)) {
-      return { ...text(421, 'ask for localhost, 127.0.0.1 or [::1]'), close: true };
+      // A web page whose name an attacker lets resolve to 127.0.0.1 would be read from the browser of whoever
+      // opens it, past the loopback (DNS rebinding): such a request carries that page's name.
+      return refused(421, 'ask for localhost, 127.0.0.1 or [::1]');
     }
-    return null;
+    if (url.length > maxTarget) return refused(414, `a target of more than ${maxTarget} bytes`);
+    const query = url.indexOf('?');
+    const path = query === -1 ? url : url.slice(0, query);
+    const methods = this.#paths.get(path);
+    const endpoint = methods?.get(method === 'HEAD' ? 'GET' : method);
+    const isReading = endpoint !== undefined && endpoint.permission !== 'changing';
+    const fault = crossSiteFault(request, 'http', isReading && endpoint.method === 'GET');
+    if (fault !== null) return this.#refuse(request, path, 403, fault, 'unknown');
+    if (methods === undefined) return text(404, `there is ${[...this.#paths.keys()].join(', ')}`);
+    if (endpoint === undefined) {
+      const allowed = [...methods.keys()].flatMap((one) => (one === 'GET' ? ['GET', 'HEAD'] : [one]));
+      const headers = { allow: allowed.join(', ') };
+      return { ...refused(405, `only ${allowed.join(' and ')}`), headers };
+    }
+    const { permission, bodyLimit } = endpoint;
+    const answered = permits(this.#deps.access(), permission, {
+      local: this.#loopback && isLoopback(socket.remoteAddress ?? ''),
+      authorization: authorizationOf(request),
+    });
+    if (!answered.allowed) {
+      const { status, line, caller } = answered;
+      const refusal = this.#refuse(request, path, status, line, caller);
+      return status === 401 ? { ...refusal, headers: challenge(permission === 'changing') } : refusal;
+    }
+    const { caller } = answered;
+    let body: Buffer | null = Buffer.alloc(0);
+    if (hasBody(request)) {
+      if (bodyLimit === undefined) return refused(400, 'no request here has a body');
+      body = await readBody(request, bodyLimit);
+      if (body === null) return refused(413, `a body has ${bodyLimit} bytes at most`);
+    }
+    const call = { query: new URLSearchParams(query === -1 ? '' : url.slice(query)), body, caller };
+    if (permission !== 'changing') return endpoint.handle(call);
+    return this.#change(request, endpoint, call);
   }
 
-  async #handle(target: string): Promise<Answer> {
-    const query = target.indexOf('?');
-    const handler = this.#handlers.get(query === -1 ? target : target.slice(0, query));
-    if (handler === undefined) return text(404, `there is ${[...this.#handlers.keys()].join(', ')}`);
-    return handler();
+  /** Every change is told, done or not, with who wanted it. */
+  async #change(
+    { socket }: IncomingMessage,
+    { handle, method, path }: Endpoint,
+    call: Parameters<Endpoint['handle']>[0],
+  ): Promise<Answer> {
+    const told = (status: number): void =>
+      this.#deps.log.program('info', 'admin change', {
+        call: `${method} ${path}`,
+        by: shorten(call.caller, 1024),
+        remote_address: shorten(socket.remoteAddress ?? '', 64),
+        status,
+      });
+    // A reload may take longer than a reader may be silent.
+    socket.setTimeout(changeMs);
+    try {
+      const answer = await handle(call);
+      told('status' in answer ? answer.status : 200);
+      return answer;
+    } catch (error) {
+      told(error instanceof BadCall ? 400 : 500);
+      throw error;
+    } finally {
+      socket.setTimeout(idleMs);
+    }
+  }
+
+  #refuse(
+    { method = '', socket }: IncomingMessage,
+    path: string,
+    status: number,
+    line: string,
+    caller: string,
+  ): WholeAnswer {
+    const omitted = this.#refusals.pass();
+    if (omitted !== null) {
+      this.#deps.log.program('warn', 'admin call refused', {
+        call: shorten(`${method} ${path}`, 256),
+        by: shorten(caller, 1024),
+        remote_address: shorten(socket.remoteAddress ?? '', 64),
+        status,
+        detail: line,
+        omitted,
+      });
+    }
+    return refused(status, line);
+  }
+
+  #stream(request: IncomingMessage, response: ServerResponse, answer: Exclude<Answer, WholeAnswer>): void {
+    if (this.#streams.full) {
+      send(request, response, {
+        ...refused(503, 'too many streams at once'),
+        headers: { 'retry-after': '5' },
+      });
+      return;
+    }
+    response.writeHead(200, { 'content-type': answer.type, ...commonHeaders });
+    if (request.method === 'HEAD') response.end();
+    else this.#streams.start(response, answer);
   }
 }
 
-const metricsType = 'text/plain; version=0.0.4; charset=utf-8';
-
-function text(status: number, line: string): Answer {
-  return { status, type: 'text/plain; charset=utf-8', body: `${line}\n` };
-}
-
-function json(status: number, value: unknown): Answer {
-  return { status, type: 'application/json; charset=utf-8', body: `${JSON.stringify(value)}\n` };
-}
-
-function readiness(state: Readiness): Answer {
-  return state.ready
-    ? text(200, state.note === undefined ? 'ready' : `ready: ${state.note}`)
-    : text(503, `not ready: ${state.reason}`);
-}
-
-/** Every Host header there is: Node's `headers.host` is the first of them. */
-function hostsOf({ rawHeaders }: IncomingMessage): string[] {
-  const hosts: string[] = [];
-  for (let index = 0; index < rawHeaders.length; index += 2) {
-    if (rawHeaders[index]!.toLowerCase() === 'host') hosts.push(rawHeaders[index + 1]!);
+/** Endpoints by path and method. @throws Error where two are the same. */
+function tableOf(endpoints: readonly Endpoint[]): ReadonlyMap<string, ReadonlyMap<string, Endpoint>> {
+  const paths = new Map<string, Map<string, Endpoint>>();
+  for (const endpoint of endpoints) {
+    const methods = paths.get(endpoint.path) ?? new Map<string, Endpoint>();
+    if (methods.has(endpoint.method)) throw new Error(`${endpoint.method} ${endpoint.path} is there twice`);
+    methods.set(endpoint.method, endpoint);
+    paths.set(endpoint.path, methods);
   }
-  return hosts;
+  return paths;
 }
 
-function send(request: IncomingMessage, response: ServerResponse, answer: Answer): void {
-  if (response.destroyed) return;
-  const body = Buffer.from(answer.body);
+function refused(status: number, line: string): WholeAnswer {
+  return { ...text(status, line), close: true };
+}
+
+/** A browser asks its user for a password then, which counts for reading only. */
+function challenge(changing: boolean): Record<string, string> {
+  const realm = 'realm="mtls-ingress"';
+  return {
+    'www-authenticate': changing ? `Bearer ${realm}` : `Bearer ${realm}, Basic ${realm}, charset="UTF-8"`,
+  };
+}
+
+const commonHeaders = {
+  'cache-control': 'no-store',
+  'x-content-type-options': 'nosniff',
+  'x-frame-options': 'DENY',
+  'referrer-policy': 'no-referrer',
+  'content-security-policy': "default-src 'none'; frame-ancestors 'none'",
+  'cross-origin-resource-policy': 'same-origin',
+  'cross-origin-opener-policy': 'same-origin',
+};
+
+function send(request: IncomingMessage, response: ServerResponse, answer: WholeAnswer): void {
+  const body = Buffer.from(answer.body as string);
   if (answer.close) response.shouldKeepAlive = false;
   response.writeHead(answer.status, {
     'content-type': answer.type,
     'content-length': body.length,
-    'cache-control': 'no-store',
-    'x-content-type-options': 'nosniff',
-    'content-security-policy': "default-src 'none'; frame-ancestors 'none'",
-    'cross-origin-resource-policy': 'same-origin',
+    ...commonHeaders,
     ...answer.headers,
   });
   response.end(request.method === 'HEAD' ? undefined : body);

@@ -62,7 +62,7 @@ export const defaults = deepFreeze({
   /** proxy-protocol-header-timeout 5s. */
   proxyProtocolTimeoutMs: 5000,
   /** Loopback: the metrics name hosts and routes, and /status says who connects. */
-  admin: { address: '127.0.0.1', port: 9090 },
+  admin: { address: '127.0.0.1', port: 9090, reading: 'open', changing: 'off', probes: 'open' },
   /** ssl-protocols TLSv1.2 TLSv1.3; ssl-ciphers is Mozilla's intermediate. */
   tlsPreset: 'intermediate',
   /** ssl-session-tickets is false there, but ssl-session-cache is on: sessions are resumed. */

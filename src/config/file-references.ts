@@ -18,6 +18,10 @@ export function fileReferences(config: Config): FileReference[] {
   const add = (path: string, role: FileRole, file: string | undefined): void => {
     if (file !== undefined) references.push({ path, role, file });
   };
+  const { reading, changing } = config.listeners.admin ?? {};
+  for (const [name, grant] of Object.entries({ reading, changing })) {
+    if (typeof grant === 'object') add(`/listeners/admin/${name}/token`, 'tokens', grant.token);
+  }
   for (const [index, { certificate, clientAuth, routes }] of config.hosts.entries()) {
     const path = pointer('hosts', index);
     add(`${path}/certificate/cert`, 'certificate', certificate.cert);

@@ -10,6 +10,7 @@ import { blocksFor, isPemRole } from './pem.ts';
 import { error, type Finding, pointer } from './problem.ts';
 import type { Config } from './schema.ts';
 import { ordinal, quote } from './text.ts';
+import { readTokens } from './tokens.ts';
 import { finish, type Steps } from '../steps.ts';
 
 /**
@@ -88,6 +89,9 @@ function parseFindings({ path, file, role }: FileReference, material: Material):
   if (role === 'denyList') {
     const compiled = compileDenyList(file, Buffer.from(contents, 'latin1').toString('utf8'));
     return 'problems' in compiled ? compiled.problems.map((problem) => error(path, problem)) : [];
+  }
+  if (role === 'tokens') {
+    return readTokens(contents).problems.map((problem) => error(path, `${quote(file)}: ${problem}`));
   }
   // What is not fit to be stapled is told when it would be, and serving goes on without.
   if (role === 'ocspResponse') return [];

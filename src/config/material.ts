@@ -96,7 +96,7 @@ export async function readMaterial(
       findings.push(error(path, `${quote(file)} ${fault}`));
       continue;
     }
-    if ((role === 'key' || role === 'users') && (one.mode & 0o044) !== 0) {
+    if ((role === 'key' || role === 'users' || role === 'tokens') && (one.mode & 0o044) !== 0) {
       const who = (one.mode & 0o004) !== 0 ? 'everyone' : 'its group';
       findings.push(warning(path, `${quote(file)} may be read by ${who}: \`chmod 600\` keeps it private`));
     }

@@ -35,8 +35,8 @@ export function readPem(text: string): PemFile {
 /** What a PEM file is named for in the configuration. */
 export type PemRole = 'certificate' | 'key' | 'ca' | 'crl';
 
-/** What a file is named for; `users` are htpasswd files, `denyList` is YAML, `ocspResponse` DER. */
-export type FileRole = PemRole | 'users' | 'denyList' | 'ocspResponse';
+/** What a file is named for; `users` are htpasswd files, `denyList` is YAML, `ocspResponse` DER, `tokens` of the admin listener. */
+export type FileRole = PemRole | 'users' | 'denyList' | 'ocspResponse' | 'tokens';
 
 export function isPemRole(role: FileRole): role is PemRole {
   return Object.hasOwn(labels, role);

@@ -1,5 +1,6 @@
 import type { CheckMemory } from './check-memory.ts';
 import { type Finding, pointer } from './problem.ts';
+import { checkAdmin } from './rules/admin.ts';
 import { checkClientAuth } from './rules/client-auth.ts';
 import { checkDestinations } from './rules/destinations.ts';
 import { checkCors } from './rules/cors.ts';
@@ -17,7 +18,7 @@ import type { Config, HostConfig } from './schema.ts';
 import type { Steps } from '../steps.ts';
 
 /** Of the configuration as a whole: how its parts fit each other. */
-const wholeRules = [checkListeners, checkProxyProtocol, checkNames, checkTls];
+const wholeRules = [checkAdmin, checkListeners, checkProxyProtocol, checkNames, checkTls];
 
 /** Of each host: what they find depends on nothing but the host and the upstreams that there are. */
 const hostRules = [

@@ -14,6 +14,7 @@ import { compileListeners } from './compile/listeners.ts';
 import { PartMemory } from './compile/memory.ts';
 import { compileUpstream } from './compile/upstream.ts';
 import { finish, type Steps } from '../steps.ts';
+import type { AdminAccess } from './admin-access.ts';
 import { createHostTable } from './host-table.ts';
 import type { Host, Snapshot, Upstream } from './snapshot.ts';
 
@@ -107,13 +108,15 @@ function* snapshotOf(
   }
   const preset = config.tls?.preset ?? defaults.tlsPreset;
   const defaultHost = compileDefaultHost(context, config.tls?.defaultHost, hosts);
+  const listeners = compileListeners(context, config);
   return Object.freeze({
     version: digest(
       JSON.stringify({ ...config, hosts: [], upstreams: {} }),
       ...digests,
       material.get(config.denyList ?? '') ?? '',
+      ...tokenDigests(listeners.admin.access),
     ),
-    listeners: compileListeners(config),
+    listeners,
     minVersion: config.tls?.minVersion ?? tlsPresets[preset].minVersion,
     sessionTickets: config.tls?.sessionTickets ?? defaults.sessionTickets,
     hosts: createHostTable(hosts),
@@ -150,6 +153,12 @@ function* snapshotOf(
 
 function digestOf(text: string, missing: string, files: ReadonlyMap<string, string>): string {
   return digest(text, missing, ...[...files].flat());
+}
+
+function tokenDigests({ reading, changing }: AdminAccess): string[] {
+  return [reading, changing].flatMap((grant) =>
+    typeof grant === 'object' ? grant.tokens.map((token) => token.digest.toString('hex')) : [],
+  );
 }
 
 /** Rule 4: the names of all dialects, and of every template anywhere in the configuration. */

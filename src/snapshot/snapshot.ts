@@ -2,6 +2,7 @@ import type { ClientAuthMode, Dialect, PathType, PlainHttp, StandIn } from '../c
 import type { DenyList } from '../policy/deny-list.ts';
 import type { Policy } from '../policy/policy.ts';
 import type { Access, RateLimit } from './access.ts';
+import type { AdminAccess } from './admin-access.ts';
 import type { Affinity } from './affinity.ts';
 import type { Canary } from './canary.ts';
 import type { AddressRanges } from '../tls/cidr.ts';
@@ -77,7 +78,7 @@ export interface Listeners {
   readonly https: TrafficListener;
   /** `redirectPort` null: the https listener's own. */
   readonly http: (TrafficListener & { readonly redirectPort: number | null }) | null;
-  readonly admin: ListenAddress;
+  readonly admin: ListenAddress & { readonly access: AdminAccess };
   /** Another instance may listen beside this one. */
   readonly reusePort: boolean;
 }

@@ -1,4 +1,5 @@
-import { Admin, type Readiness } from '../admin/admin.ts';
+import { Admin } from '../admin/admin.ts';
+import { endpointsOf, type Readiness } from '../admin/endpoints.ts';
 import {
   type Addresses,
   checkedSnapshot,
@@ -13,6 +14,7 @@ import type { Observability } from '../observe/observe.ts';
 import { CompileMemory } from '../snapshot/compile.ts';
 import type { MetricsState } from '../observe/page.ts';
 import type { Snapshot } from '../snapshot/snapshot.ts';
+import { type AdminAccess, nobody } from '../snapshot/admin-access.ts';
 import { TicketKeys, ticketKeyPeriod } from '../tls/ticket-keys.ts';
 import { BackOff } from './back-off.ts';
 import { CommonProofs } from './common-proofs.ts';
@@ -62,11 +64,14 @@ export class Supervisor {
   #sockets: Sockets | null = null;
   #snapshot: Snapshot | null = null;
   #started: Started | null = null;
+  /** Who may use the admin listener, which is there before the workers serve. */
+  #access: AdminAccess = nobody;
   readonly #memory = new CompileMemory();
   #handed: Handed | null = null;
   #watch: { close(): void } | null = null;
   #state: 'starting' | 'serving' | 'draining' | 'stopped' = 'starting';
-  #reloading: Promise<void> = Promise.resolve();
+  #reloading: Promise<readonly string[]> = Promise.resolve([]);
+  readonly #drainAsked = Promise.withResolvers<void>();
   /** Workers take over a configuration, one after the other. */
   #rolling = false;
 
@@ -87,10 +92,21 @@ export class Supervisor {
       timer: null,
     }));
     this.#admin = new Admin({
-      metrics: () => this.#metrics(),
-      ready: () => this.#ready(),
-      status: () => this.#status(),
+      access: () => this.#access,
+      log: observability.log,
+      endpoints: endpointsOf({
+        metrics: () => this.#metrics(),
+        ready: () => this.#ready(),
+        status: () => this.#status(),
+        reload: () => this.reload(),
+        drain: () => this.#drainAsked.resolve(),
+      }),
     });
+  }
+
+  /** Resolves when someone who may asks for it at the admin listener. */
+  get drainAsked(): Promise<void> {
+    return this.#drainAsked.promise;
   }
 
   /** Process ids of the workers that there are, by number. */
@@ -112,6 +128,7 @@ export class Supervisor {
     try {
       const { loaded, snapshot } = await this.#load();
       const { listeners } = snapshot;
+      this.#access = listeners.admin.access;
       this.#sockets = new Sockets(listeners);
       const admin = await listen('admin', listeners.admin, (address) =>
         this.#admin.listen(address.address, address.port, listeners.reusePort),
@@ -142,11 +159,12 @@ export class Supervisor {
 
   /**
    * Loads the configuration anew and has one worker after the other take it over. If one cannot, those that have go
-   * back, so that all serve the same. Never rejects. Reloads asked for meanwhile run after it, one at a time.
+   * back, so that all serve the same. Gives what is wrong with it, a line each. Never rejects. Reloads asked for meanwhile
+   * run after it, one at a time.
    */
-  reload(): Promise<void> {
+  reload(): Promise<readonly string[]> {
     this.#reloading = this.#reloading.then(async () => {
-      if (this.#state === 'stopped') return;
+      if (this.#state === 'stopped') return [];
       const { observer } = this.#observability;
       try {
         const { loaded, snapshot } = await this.#load();
@@ -158,9 +176,11 @@ export class Supervisor {
         this.#describe(snapshot);
         const { log } = this.#observability;
         for (const line of atNextStart(this.#started ?? snapshot, snapshot)) log.program('warn', line);
+        return [];
       } catch (error) {
         const problems = error instanceof ConfigurationError ? error.problems : [String(error)];
         observer.reload({ result: 'failure', version: null, problems });
+        return problems;
       }
     });
     return this.#reloading;
@@ -227,6 +247,7 @@ export class Supervisor {
   /** Takes note of a snapshot that all workers serve. */
   #describe(snapshot: Snapshot): void {
     this.#snapshot = snapshot;
+    this.#access = snapshot.listeners.admin.access;
     this.#observability.describe(snapshot);
     this.#observability.observer.reload({ result: 'success', version: snapshot.version, problems: [] });
   }

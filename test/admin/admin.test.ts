@@ -1,52 +1,9 @@
 import { once } from 'node:events';
-import { request as httpRequest, type IncomingHttpHeaders, type RequestOptions } from 'node:http';
-import { connect, type AddressInfo } from 'node:net';
-import t, { type Test } from 'tap';
-import { Admin, type AdminDeps, type Readiness } from '../../src/admin/admin.ts';
+import { connect } from 'node:net';
+import t from 'tap';
+import type { Readiness } from '../../src/admin/endpoints.ts';
 import { isLoopback, namesLoopback } from '../../src/admin/loopback.ts';
-
-const metricsPage = '# HELP x X.\n# TYPE x gauge\nx 1\n';
-
-async function start(t: Test, deps: Partial<AdminDeps> = {}, address = '127.0.0.1'): Promise<AddressInfo> {
-  const admin = new Admin({
-    metrics: () => Promise.resolve(metricsPage),
-    ready: () => ({ ready: true }),
-    status: () => ({ version: '1.2.3' }),
-    ...deps,
-  });
-  t.teardown(() => admin.close());
-  return admin.listen(address, 0);
-}
-
-interface Reply {
-  readonly status: number;
-  readonly headers: IncomingHttpHeaders;
-  readonly body: string;
-}
-
-async function ask(
-  { address, port }: AddressInfo,
-  path: string,
-  options: RequestOptions = {},
-): Promise<Reply> {
-  const request = httpRequest({ host: address, port, path, agent: false, ...options });
-  request.end();
-  const [response] = (await once(request, 'response')) as [import('node:http').IncomingMessage];
-  response.setEncoding('utf8');
-  let body = '';
-  for await (const chunk of response) body += chunk as string;
-  return { status: response.statusCode ?? 0, headers: response.headers, body };
-}
-
-/** Sends bytes as they are and reads until the other side closes. */
-async function sendRaw({ address, port }: AddressInfo, text: string): Promise<string> {
-  const socket = connect(port, address);
-  socket.setEncoding('utf8');
-  socket.write(text);
-  let answer = '';
-  for await (const chunk of socket) answer += chunk as string;
-  return answer;
-}
+import { ask, makeAdmin, metricsPage, sendRaw, start } from './client.ts';
 
 void t.test('the metrics page comes with the content type that Prometheus asks for', async (t) => {
   const at = await start(t);
@@ -94,11 +51,12 @@ void t.test('HEAD is GET without the body', async (t) => {
   }
 });
 
-void t.test('only GET and HEAD, only without a body, only paths that are there', async (t) => {
+void t.test('only the methods and paths of the table, and only without a body', async (t) => {
   const at = await start(t);
   for (const method of ['POST', 'PUT', 'DELETE', 'PATCH', 'OPTIONS', 'TRACE']) {
     t.match(await ask(at, '/metrics', { method }), { status: 405, headers: { allow: 'GET, HEAD' } }, method);
   }
+  t.match(await ask(at, '/reload'), { status: 405, headers: { allow: 'POST' } });
   t.match(await ask(at, '/metrics', { headers: { 'content-length': '5' } }), { status: 400 });
   t.match(await ask(at, '/metrics', { headers: { 'transfer-encoding': 'chunked' } }), { status: 400 });
   for (const path of [
@@ -159,10 +117,10 @@ void t.test('two Host headers, an absolute target or no Host at all are no way a
   t.equal(await status('GET /status HTTP/1.0\r\nx: y'), 'HTTP/1.1 421');
 });
 
-void t.test('elsewhere than on loopback it answers to the name that Prometheus knows', async (t) => {
+void t.test('elsewhere than on loopback it answers to any name that others know it by', async (t) => {
   const at = await start(t, {}, '0.0.0.0');
   const local = { ...at, address: '127.0.0.1' };
-  t.match(await ask(local, '/metrics', { headers: { host: 'pod-7.example.com:9090' } }), { status: 200 });
+  t.match(await ask(local, '/healthz', { headers: { host: 'pod-7.example.com:9090' } }), { status: 200 });
 });
 
 void t.test('a head that is too large ends in 431, and the listener lives on', async (t) => {
@@ -190,21 +148,13 @@ void t.test('a part that fails is a 500 without a word of why', async (t) => {
 
 void t.test('an address in use rejects with the system’s error', async (t) => {
   const { address, port } = await start(t);
-  const second = new Admin({
-    metrics: () => Promise.resolve(''),
-    ready: () => ({ ready: true }),
-    status: () => ({}),
-  });
+  const second = makeAdmin();
   await t.rejects(second.listen(address, port), { code: 'EADDRINUSE' });
   await second.close();
 });
 
 void t.test('closing ends idle connections and those that never finish asking', async (t) => {
-  const admin = new Admin({
-    metrics: () => Promise.resolve(''),
-    ready: () => ({ ready: true }),
-    status: () => ({}),
-  });
+  const admin = makeAdmin();
   const { address, port } = await admin.listen('127.0.0.1', 0);
   const idle = connect(port, address);
   const half = connect(port, address);

@@ -447,7 +447,32 @@ const cases: readonly Case[] = [
     name: 'an admin listener open to all',
     change: [['admin: { address: 127.0.0.1', 'admin: { address: 0.0.0.0']],
     problems: [
-      '4:21 /listeners/admin/address warning: metrics and status are open to whoever reaches this address: 127.0.0.1 keeps them here',
+      '4:21 /listeners/admin/address whoever reaches this address would read metrics and status: write 127.0.0.1, or who may read, as in `reading: { token: admin.token }`, or `reading: off` for /healthz and /readyz alone',
+    ],
+  },
+  {
+    name: 'tokens for an admin listener over plain HTTP, and changes for everyone',
+    change: [
+      [
+        'admin: { address: 127.0.0.1',
+        'admin: { address: 0.0.0.0, reading: { token: a.token }, changing: { local: true }',
+      ],
+    ],
+    problems: [
+      '4:48 /listeners/admin/reading/token would be sent over plain HTTP, for all to read on the way: write `dangerouslyWithoutTls: true` if none can',
+      '4:78 /listeners/admin/changing/local counts on a loopback address only: write who may change, as in `changing: { token: admin.token }`',
+    ],
+  },
+  {
+    name: 'tokens over plain HTTP on purpose',
+    change: [
+      [
+        'admin: { address: 127.0.0.1',
+        'admin: { address: "::", dangerouslyWithoutTls: true, reading: { token: a.token }',
+      ],
+    ],
+    problems: [
+      '4:74 /listeners/admin/reading/token warning: is sent over plain HTTP: whoever reads it on the way can use it',
     ],
   },
   {
@@ -461,7 +486,7 @@ const cases: readonly Case[] = [
     name: 'two listeners on one port by a wildcard',
     change: [['admin: { address: 127.0.0.1, port: 9090', 'admin: { address: "::", port: 8443']],
     problems: [
-      '4:21 /listeners/admin/address warning: metrics and status are open to whoever reaches this address: 127.0.0.1 keeps them here',
+      '4:21 /listeners/admin/address whoever reaches this address would read metrics and status: write 127.0.0.1, or who may read, as in `reading: { token: admin.token }`, or `reading: off` for /healthz and /readyz alone',
       '4:33 /listeners/admin/port 8443 is taken by /listeners/https: listeners need ports of their own',
     ],
   },

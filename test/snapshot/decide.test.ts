@@ -9,6 +9,7 @@ import { createRouteTable } from '../../src/snapshot/route-table.ts';
 import type { Host, Route, Snapshot } from '../../src/snapshot/snapshot.ts';
 import { none, success, type Verdict } from '../../src/tls/verdict.ts';
 import { judgedUnder, testHostAuth } from '../support/client-auth.ts';
+import { nobody } from '../../src/snapshot/admin-access.ts';
 import { anIdentity } from '../support/identity.ts';
 import { testRoute } from '../support/route.ts';
 import { testSnapshot } from '../support/snapshot.ts';
@@ -66,7 +67,7 @@ const snapshot: Snapshot = testSnapshot(hosts, {
   listeners: {
     https: { address: '', port: 8443, proxyProtocol: null },
     http: { address: '', port: 8080, redirectPort: null, proxyProtocol: null },
-    admin: { address: '', port: 9090 },
+    admin: { address: '', port: 9090, access: nobody },
     reusePort: false,
   },
 });

@@ -25,7 +25,11 @@ export function testSnapshot(hosts: readonly Host[], changes: Partial<Snapshot> 
     listeners: {
       https: { address: '127.0.0.1', port: 0, proxyProtocol: null },
       http: null,
-      admin: { address: '127.0.0.1', port: 0 },
+      admin: {
+        address: '127.0.0.1',
+        port: 0,
+        access: { reading: 'open', changing: 'off', probes: 'open' },
+      },
       reusePort: false,
     },
     minVersion: 'TLSv1.2',

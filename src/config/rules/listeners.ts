@@ -1,10 +1,10 @@
 import { isIP } from 'node:net';
 import { defaults } from '../defaults.ts';
-import { error, type Finding, given, warning } from '../problem.ts';
+import { error, type Finding, given } from '../problem.ts';
 import type { Config } from '../schema.ts';
 import { quote } from '../text.ts';
 
-/** Listeners have addresses, each its own; the admin listener is not for everyone. */
+/** Listeners have addresses, each its own. */
 export function checkListeners({ listeners }: Config): Finding[] {
   const findings: Finding[] = [];
   const taken = new Map<string, string>();
@@ -21,14 +21,6 @@ export function checkListeners({ listeners }: Config): Finding[] {
       const example = /^localhost\.?$/i.test(address) ? '127.0.0.1' : '0.0.0.0, :: or 127.0.0.1';
       findings.push(error(`${path}/address`, `${quote(address)} is no IP address: write ${example}`));
       continue;
-    }
-    if (name === 'admin' && !isLoopback(address)) {
-      findings.push(
-        warning(
-          `${path}/address`,
-          'metrics and status are open to whoever reaches this address: 127.0.0.1 keeps them here',
-        ),
-      );
     }
     if (port === 0) continue;
     const clash = [address, ...wildcards].map((other) => taken.get(`${other} ${port}`)).find(Boolean);
@@ -49,7 +41,3 @@ export function checkListeners({ listeners }: Config): Finding[] {
 
 /** Listening on these takes the port on every address. */
 const wildcards = ['0.0.0.0', '::'];
-
-function isLoopback(address: string): boolean {
-  return address === '::1' || address.startsWith('127.');
-}

@@ -17,7 +17,62 @@ const ProxyProtocol = Type.Object(
   { ...strict, description: 'The PROXY protocol, versions 1 and 2.' },
 );
 
-const AdminListener = Type.Object({ address: Type.Optional(Type.String()), port: Port }, strict);
+const Off = Type.Literal('off');
+
+const token = {
+  token: Type.Optional(
+    Type.String({
+      minLength: 1,
+      description:
+        'A file of tokens, one a line, `token` or `name:token`, each of 128 bits or more: whoever sends one of them as `Authorization: Bearer` is let in.',
+    }),
+  ),
+};
+
+const AdminListener = Type.Object(
+  {
+    address: Type.Optional(Type.String()),
+    port: Port,
+    reading: Type.Optional(
+      Type.Union([Off, Type.Object(token, { ...strict, minProperties: 1 })], {
+        description:
+          'Who may read metrics, status and the like. Without it everyone on this machine may; off: nobody may. Elsewhere than on loopback it has to be said.',
+      }),
+    ),
+    changing: Type.Optional(
+      Type.Union(
+        [
+          Off,
+          Type.Object(
+            {
+              ...token,
+              local: Type.Optional(
+                Type.Literal(true, {
+                  description: 'Everyone on this machine may. On a loopback address only.',
+                }),
+              ),
+            },
+            { ...strict, minProperties: 1 },
+          ),
+        ],
+        { description: 'Who may reload, drain and the like; they may read, too. Default off: nobody may.' },
+      ),
+    ),
+    probes: Type.Optional(
+      Type.Union([Type.Literal('open'), Type.Literal('reading')], {
+        description: 'Who may ask for /healthz and /readyz: everyone, or who may read.',
+        default: 'open',
+      }),
+    ),
+    dangerouslyWithoutTls: Type.Optional(
+      Type.Literal(true, {
+        description:
+          'Take tokens over plain HTTP elsewhere than on loopback. Whoever can listen on the way can use them then.',
+      }),
+    ),
+  },
+  strict,
+);
 
 const HttpsListener = Type.Object(
   { address: Type.Optional(Type.String()), port: Port, proxyProtocol: Type.Optional(ProxyProtocol) },

@@ -2,10 +2,12 @@ import { defaults } from '../../config/defaults.ts';
 import type { Config } from '../../config/schema.ts';
 import { AddressRanges, parseCidr } from '../../tls/cidr.ts';
 import type { Listeners, ProxyProtocol } from '../snapshot.ts';
+import { compileAdminAccess } from './admin.ts';
+import type { CompileContext } from './context.ts';
 import { duration } from './duration.ts';
 
 /** The addresses to accept on. */
-export function compileListeners(config: Config): Listeners {
+export function compileListeners(context: CompileContext, config: Config): Listeners {
   const { https, http, admin } = config.listeners;
   return Object.freeze({
     https: Object.freeze({
@@ -25,6 +27,7 @@ export function compileListeners(config: Config): Listeners {
     admin: Object.freeze({
       address: admin?.address ?? defaults.admin.address,
       port: admin?.port ?? defaults.admin.port,
+      access: compileAdminAccess(context, admin),
     }),
     reusePort: config.listeners.reusePort ?? defaults.reusePort,
   });
