@@ -1,5 +1,5 @@
 import type { Forward } from '../../snapshot/decision.ts';
-import { planRequestHeaders } from '../headers/request.ts';
+import { outboundHeadersOf } from '../headers/outbound.ts';
 import type { OutboundBody, OutboundRequest } from '../upstream/outbound.ts';
 import { outboundBody } from './buffered-body.ts';
 import { chooseDestination } from './destination.ts';
@@ -60,17 +60,13 @@ function dispatch(lane: Lane, exchange: Exchange, decision: Forward, body: Outbo
 export function outboundHeaders(exchange: Exchange, decision: Forward): string[] {
   const { head, snapshot, requestId } = exchange.judgement;
   if (head === null) throw new Error('a request without a head was decided to be forwarded');
-  const { connection } = exchange.downstream;
-  return planRequestHeaders({
-    rawHeaders: exchange.request.rawHeaders,
+  return outboundHeadersOf({
+    snapshot,
+    connection: exchange.downstream.connection,
     head,
-    connection,
     route: decision.route,
-    snapshotIdentityHeaderNames: snapshot.identityHeaderNames,
+    rawHeaders: exchange.request.rawHeaders,
     requestId,
-    scheme: connection.listener,
-    appendForwardedFor: snapshot.forwarded.append,
     granted: exchange.granted,
-    withoutCredentials: (decision.route.access?.basicAuth ?? null) !== null,
   });
 }
