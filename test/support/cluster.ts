@@ -1,0 +1,315 @@
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { createSign, generateKeyPairSync } from 'node:crypto';
+import { once } from 'node:events';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { homedir, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as wait } from 'node:timers/promises';
+import type { Test } from 'tap';
+import { ApiClient } from '../../src/ingress/kubernetes/api-client.ts';
+import { Credentials } from '../../src/ingress/kubernetes/credentials.ts';
+import { freePort } from './free-port.ts';
+import { createAuthority, type Issued, type TestAuthority } from './pki.ts';
+import { has } from './program.ts';
+
+const assets = process.env['KUBEBUILDER_ASSETS'];
+const cache = join(process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'mtls-ingress');
+
+function binary(name: string, fallback: string): string {
+  const given = assets === undefined ? null : join(assets, name);
+  return given !== null && existsSync(given) ? given : fallback;
+}
+
+const apiserver = binary('kube-apiserver', join(cache, 'kube-apiserver-1.20.2'));
+const etcd = binary('etcd', 'etcd');
+const kubectl = binary('kubectl', 'kubectl');
+
+/** The `skip` option of tests that need an API server. `.ci/kube-apiserver` makes one. */
+export function needsCluster(): { readonly skip: string | false } {
+  const missing = [
+    ...(existsSync(apiserver) ? [] : ['kube-apiserver (.ci/kube-apiserver)']),
+    ...(has(etcd, '--version') ? [] : ['etcd (etcd-server)']),
+    ...(has(kubectl, 'version', '--client') ? [] : ['kubectl']),
+  ];
+  const skip = missing.length > 0 && process.env['CI'] !== 'true';
+  return { skip: skip ? `needs ${missing.join(', ')}` : false };
+}
+
+export interface ClusterOptions {
+  /** More flags of kube-apiserver. */
+  readonly flags?: readonly string[];
+}
+
+/** A real API server over an etcd of its own, on loopback ports, with RBAC. No controllers run. */
+export class TestCluster {
+  readonly port: number;
+  readonly #dir: string;
+  readonly #etcdPort: number;
+  readonly #flags: readonly string[];
+  readonly #authority: TestAuthority;
+  readonly #accountKey = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+  readonly #clients: ApiClient[] = [];
+  #etcd: ChildProcess | null = null;
+  #server: ChildProcess | null = null;
+
+  private constructor(
+    dir: string,
+    ports: { readonly api: number; readonly etcd: number },
+    authority: TestAuthority,
+    flags: readonly string[],
+  ) {
+    this.#dir = dir;
+    this.port = ports.api;
+    this.#etcdPort = ports.etcd;
+    this.#authority = authority;
+    this.#flags = flags;
+  }
+
+  /** Starts both, and ends them with the test. */
+  static async start(t: Test, { flags = [] }: ClusterOptions = {}): Promise<TestCluster> {
+    const dir = mkdtempSync(join(tmpdir(), 'mtls-ingress-cluster-'));
+    const authority = await createAuthority({ cn: 'test cluster' });
+    const admin = await authority.issue({
+      subject: [
+        ['O', 'system:masters'],
+        ['CN', 'admin'],
+      ],
+    });
+    const ports = { api: await freePort(), etcd: await freePort() };
+    const cluster = new TestCluster(dir, ports, authority, flags);
+    t.teardown(() => cluster.stop());
+    const hosts = ['localhost', 'kubernetes.default.svc', '127.0.0.1'];
+    const server = await authority.issue({ cn: 'kube-apiserver', hosts, usage: 'server' });
+    cluster.#write('ca.pem', authority.cert);
+    cluster.#write('server.pem', server.bundle);
+    cluster.#write('server-key.pem', server.key);
+    cluster.#write('account-key.pem', cluster.#accountKey.privateKey.export({ type: 'sec1', format: 'pem' }));
+    cluster.#write('account.pem', cluster.#accountKey.publicKey.export({ type: 'spki', format: 'pem' }));
+    cluster.kubeconfig = cluster.writeKubeconfig('admin', { cert: admin.cert, key: admin.key });
+    await cluster.startEtcd();
+    await cluster.startServer();
+    return cluster;
+  }
+
+  /** Of an administrator. */
+  kubeconfig = '';
+
+  get server(): string {
+    return `https://127.0.0.1:${this.port}`;
+  }
+
+  /** The CA of the server, PEM. */
+  get ca(): string {
+    return this.#authority.cert;
+  }
+
+  /** Writes a kubeconfig for a client certificate or a token, for this server or what stands in front of it. */
+  writeKubeconfig(
+    name: string,
+    user:
+      | { readonly cert: string; readonly key: string }
+      | { readonly token: string }
+      | { readonly tokenFile: string },
+    server = this.server,
+  ): string {
+    const base64 = (text: string): string => Buffer.from(text).toString('base64');
+    const credentials =
+      'cert' in user
+        ? { 'client-certificate-data': base64(user.cert), 'client-key-data': base64(user.key) }
+        : 'token' in user
+          ? { token: user.token }
+          : { 'auth-provider': { name: 'tokenFile', config: { tokenFile: user.tokenFile } } };
+    return this.#write(
+      `${name}.kubeconfig`,
+      JSON.stringify({
+        apiVersion: 'v1',
+        kind: 'Config',
+        clusters: [{ name: 'test', cluster: { server, 'certificate-authority-data': base64(this.ca) } }],
+        users: [{ name, user: credentials }],
+        contexts: [{ name, context: { cluster: 'test', user: name, namespace: 'default' } }],
+        'current-context': name,
+      }),
+    );
+  }
+
+  /** A certificate of the cluster's CA for a user: nobody has any rights but by RBAC. */
+  issueUser(cn: string): Promise<Issued> {
+    return this.#authority.issue({ cn });
+  }
+
+  /** A client for the administrator, or for a kubeconfig. Closed with the cluster. */
+  client(kubeconfig = this.kubeconfig): ApiClient {
+    const client = new ApiClient(new Credentials({ kubeconfig }));
+    this.#clients.push(client);
+    return client;
+  }
+
+  /** A service account's token, valid for so many seconds. The account must exist. */
+  token(namespace: string, name: string, uid: string, seconds: number): string {
+    const now = Math.floor(Date.now() / 1000);
+    const encode = (value: object): string => Buffer.from(JSON.stringify(value)).toString('base64url');
+    const head = encode({ alg: 'ES256', typ: 'JWT' });
+    const claims = encode({
+      iss: 'https://kubernetes.default.svc',
+      aud: ['https://kubernetes.default.svc'],
+      sub: `system:serviceaccount:${namespace}:${name}`,
+      iat: now - 60,
+      nbf: now - 60,
+      exp: now + seconds,
+      'kubernetes.io': { namespace, serviceaccount: { name, uid } },
+    });
+    const signature = createSign('sha256')
+      .update(`${head}.${claims}`)
+      .sign({ key: this.#accountKey.privateKey, dsaEncoding: 'ieee-p1363' });
+    return `${head}.${claims}.${signature.toString('base64url')}`;
+  }
+
+  /** Runs kubectl as the administrator; gives what it prints. */
+  kubectl(args: readonly string[], input = ''): string {
+    const run = spawnSync(
+      kubectl,
+      ['--kubeconfig', this.kubeconfig, '--cache-dir', join(this.#dir, 'cache'), ...args],
+      {
+        input,
+        encoding: 'utf8',
+        maxBuffer: 64 * 1024 ** 2,
+      },
+    );
+    if (run.status !== 0)
+      throw new Error(`kubectl ${args.join(' ')}: ${run.stderr}${String(run.error ?? '')}`);
+    return run.stdout;
+  }
+
+  /** Applies objects, as they are: text of YAML, or values. */
+  apply(...objects: readonly (string | object)[]): void {
+    const text = objects.map((one) => (typeof one === 'string' ? one : JSON.stringify(one))).join('\n---\n');
+    this.kubectl(['apply', '-f', '-'], text);
+  }
+
+  /** Throws all old versions of objects away: whoever wants to watch from one of them gets 410. */
+  async compact(): Promise<void> {
+    const ask = async (path: string, body: object): Promise<Record<string, unknown>> => {
+      const answer = await fetch(`http://127.0.0.1:${this.#etcdPort}/v3/kv/${path}`, {
+        method: 'POST',
+        body: JSON.stringify(body),
+      });
+      if (!answer.ok) throw new Error(`etcd: ${await answer.text()}`);
+      return (await answer.json()) as Record<string, unknown>;
+    };
+    const { header } = await ask('range', { key: Buffer.from('x').toString('base64') });
+    const { revision } = header as { revision: string };
+    await ask('compaction', { revision, physical: true });
+  }
+
+  async startEtcd(): Promise<void> {
+    const client = `http://127.0.0.1:${this.#etcdPort}`;
+    const peer = `http://127.0.0.1:${await freePort()}`;
+    this.#etcd = run(etcd, [
+      '--name=test',
+      `--data-dir=${join(this.#dir, 'etcd')}`,
+      '--unsafe-no-fsync',
+      `--listen-client-urls=${client}`,
+      `--advertise-client-urls=${client}`,
+      `--listen-peer-urls=${peer}`,
+      `--initial-advertise-peer-urls=${peer}`,
+      `--initial-cluster=test=${peer}`,
+      '--log-level=error',
+    ]);
+    await answers(`${client}/health`, this.#etcd);
+  }
+
+  async startServer(): Promise<void> {
+    const file = (name: string): string => join(this.#dir, name);
+    this.#server = run(apiserver, [
+      `--etcd-servers=http://127.0.0.1:${this.#etcdPort}`,
+      `--secure-port=${this.port}`,
+      '--bind-address=127.0.0.1',
+      // No loopback address is taken here; nobody asks there.
+      '--advertise-address=192.0.2.1',
+      '--endpoint-reconciler-type=none',
+      '--service-cluster-ip-range=10.96.0.0/16',
+      `--cert-dir=${this.#dir}`,
+      `--tls-cert-file=${file('server.pem')}`,
+      `--tls-private-key-file=${file('server-key.pem')}`,
+      `--client-ca-file=${file('ca.pem')}`,
+      '--authorization-mode=RBAC',
+      '--service-account-issuer=https://kubernetes.default.svc',
+      '--api-audiences=https://kubernetes.default.svc',
+      `--service-account-key-file=${file('account.pem')}`,
+      `--service-account-signing-key-file=${file('account-key.pem')}`,
+      '--shutdown-delay-duration=0s',
+      ...this.#flags,
+    ]);
+    const client = this.client();
+    for (const until = Date.now() + 60_000; ;) {
+      try {
+        await client.get('/api/v1/namespaces/default');
+        return;
+      } catch (error) {
+        if (Date.now() > until || this.#server.exitCode !== null)
+          throw new Error(`kube-apiserver did not start: ${logOf(this.#server)}`, { cause: error });
+        await wait(100);
+      }
+    }
+  }
+
+  /** Ends the API server at once, as a crash does. */
+  async killServer(): Promise<void> {
+    await end(this.#server);
+    this.#server = null;
+  }
+
+  async stop(): Promise<void> {
+    for (const client of this.#clients) await client.close();
+    await end(this.#server);
+    await end(this.#etcd);
+    rmSync(this.#dir, { recursive: true, force: true });
+  }
+
+  #write(name: string, text: string): string {
+    const path = join(this.#dir, name);
+    writeFileSync(path, text, { mode: 0o600 });
+    return path;
+  }
+}
+
+const logs = new WeakMap<ChildProcess, string[]>();
+
+function run(program: string, args: readonly string[]): ChildProcess {
+  const child = spawn(program, args, { stdio: ['ignore', 'ignore', 'pipe'] });
+  const lines: string[] = [];
+  logs.set(child, lines);
+  child.stderr.on('data', (chunk: Buffer) => {
+    lines.push(chunk.toString());
+    if (lines.length > 200) lines.shift();
+  });
+  return child;
+}
+
+function logOf(child: ChildProcess): string {
+  return (logs.get(child) ?? []).join('').slice(-3000);
+}
+
+async function answers(url: string, child: ChildProcess): Promise<void> {
+  for (const until = Date.now() + 30_000; ;) {
+    const ok = await fetch(url).then(
+      (answer) => answer.ok,
+      () => false,
+    );
+    if (ok) return;
+    if (Date.now() > until || child.exitCode !== null) throw new Error(`${url}: ${logOf(child)}`);
+    await wait(50);
+  }
+}
+
+async function end(child: ChildProcess | null): Promise<void> {
+  if (child === null || child.exitCode !== null || child.signalCode !== null) return;
+  const exited = once(child, 'exit');
+  child.kill('SIGKILL');
+  await exited;
+}
+
+/** For objects put together in tests. */
+export function fileText(...path: readonly string[]): string {
+  return readFileSync(join(import.meta.dirname, '..', '..', ...path), 'utf8');
+}
