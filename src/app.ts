@@ -14,7 +14,6 @@ import { quietTurn } from './quiet-turn.ts';
 import { inSlices } from './slices.ts';
 import { Upstreams } from './proxy/upstream/upstreams.ts';
 import { CompileMemory, compileSteps } from './snapshot/compile.ts';
-import { nobody } from './snapshot/admin-access.ts';
 import type { Connection } from './snapshot/connection.ts';
 import { decide } from './snapshot/decide.ts';
 import type { ListenAddress, Snapshot } from './snapshot/snapshot.ts';
@@ -109,7 +108,7 @@ export class App {
       accept: (socket, connection) => this.#accept(socket, connection),
     });
     this.#admin = new Admin({
-      access: () => this.#snapshot?.listeners.admin.access ?? nobody,
+      snapshot: () => this.#snapshot,
       log: observability.log,
       endpoints: endpointsOf({
         metrics: () => observability.metrics.render(),
@@ -151,9 +150,7 @@ export class App {
       const admin =
         sockets !== null
           ? null
-          : await listen('admin', listeners.admin, ({ address, port }) =>
-              this.#admin.listen(address, port, reusePort),
-            );
+          : await listen('admin', target(listeners.admin, null), (where) => this.#admin.listen(where));
       const https = await listen('https', target(listeners.https, sockets?.https), (where) =>
         this.#https.listen(where),
       );
@@ -264,20 +261,23 @@ export class App {
     const loaded = await this.#source.load();
     const whole = await checkedSnapshot(loaded, this.#observability, this.#memory);
     const snapshot = this.#worker === null ? whole : this.#worker.share(whole);
-    let commitTls: () => void;
+    let commit: (() => void)[];
     try {
-      commitTls = await inSlices(this.#https.prepareSteps(snapshot));
+      commit = [
+        await inSlices(this.#https.prepareSteps(snapshot)),
+        await inSlices(this.#admin.prepareSteps(snapshot)),
+      ];
     } catch (error) {
       if (error instanceof TlsMaterialError) throw new ConfigurationError([error.message]);
       throw error;
     }
     await inSlices(readLeaves(snapshot));
     if (this.#isStopped()) throw new ConfigurationError(['the program has stopped']);
-    this.#swap(snapshot, commitTls);
+    this.#swap(snapshot, commit);
   }
 
-  #swap(snapshot: Snapshot, commitTls: () => void): void {
-    commitTls();
+  #swap(snapshot: Snapshot, commit: readonly (() => void)[]): void {
+    for (const part of commit) part();
     this.#upstreams.update(snapshot.upstreams);
     this.#snapshot = snapshot;
     this.#lane.reviewTunnels();

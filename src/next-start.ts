@@ -22,6 +22,7 @@ export function atNextStart(started: Started, now: Started): readonly string[] {
   for (const name of ['https', 'http', 'admin'] as const) {
     changes.push([`listeners.${name}`, where(started.listeners[name]), where(now.listeners[name])]);
   }
+  changes.push(['TLS of listeners.admin', tls(started), tls(now)]);
   return changes
     .filter(([, before, after]) => before !== after)
     .map(([name, before, after]) => `${name} is ${before} until the next start, and then ${after}`);
@@ -29,4 +30,8 @@ export function atNextStart(started: Started, now: Started): readonly string[] {
 
 function where(listener: ListenAddress | null): string {
   return listener === null ? 'off' : `${listener.address}:${listener.port}`;
+}
+
+function tls({ listeners: { admin } }: Started): string {
+  return admin.host === null ? 'off' : 'on';
 }

@@ -1,22 +1,27 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
-import { listenOn } from '../listen.ts';
+import type { AddressInfo, Socket } from 'node:net';
+import type { ListenTarget } from '../listen.ts';
 import { shorten } from '../observe/shorten.ts';
 import type { AccessLog } from '../observe/access-log.ts';
 import { LineRate } from '../observe/line-rate.ts';
-import type { AdminAccess } from '../snapshot/admin-access.ts';
+import { nobody } from '../snapshot/admin-access.ts';
+import type { Snapshot } from '../snapshot/snapshot.ts';
+import type { Steps } from '../steps.ts';
+import { plainAddress } from '../tls/ip-address.ts';
 import { type Answer, text, type WholeAnswer } from './answer.ts';
 import { hasBody, readBody } from './body.ts';
 import { crossSiteFault, hostsOf } from './cross-site.ts';
 import { BadCall, type Endpoint } from './endpoint.ts';
+import { AdminFront } from './front.ts';
 import { isLoopback, namesLoopback } from './loopback.ts';
-import { authorizationOf, permits } from './permission.ts';
+import { type Answered, authorizationOf, permits } from './permission.ts';
 import { Streams } from './streams.ts';
+import { certified } from './tls.ts';
 
 export interface AdminDeps {
   readonly endpoints: readonly Endpoint[];
-  /** The settings in force now. */
-  readonly access: () => AdminAccess;
+  /** What is in force now; null before anything is. */
+  readonly snapshot: () => Pick<Snapshot, 'listeners' | 'denyList'> | null;
   readonly log: Pick<AccessLog, 'program'>;
 }
 
@@ -46,7 +51,8 @@ export class Admin {
   readonly #paths: ReadonlyMap<string, ReadonlyMap<string, Endpoint>>;
   readonly #streams = new Streams();
   readonly #refusals = new LineRate(10, Date.now);
-  #loopback = false;
+  readonly #front: AdminFront;
+  #bound: AddressInfo | null = null;
 
   constructor(deps: AdminDeps) {
     this.#deps = deps;
@@ -62,30 +68,30 @@ export class Admin {
       (request, response) => void this.#answer(request, response),
     );
     this.#server.maxHeadersCount = 64;
-    this.#server.maxConnections = 64;
     this.#server.maxRequestsPerSocket = 1000;
     // A client that asks and does not read the answer.
     this.#server.setTimeout(idleMs);
+    this.#front = new AdminFront(this.#server);
+  }
+
+  /**
+   * Makes ready for a configuration, step by step, and gives the switch that puts it in force.
+   * @throws TlsMaterialError when its certificate or trust store does not load; nothing has changed then.
+   */
+  prepareSteps(snapshot: Snapshot): Steps<() => void> {
+    return this.#front.prepareSteps(snapshot);
   }
 
   /** Port 0: one that is free. Rejects with the system's error (EADDRINUSE, EACCES …). */
-  async listen(address: string, port: number, reusePort = false): Promise<AddressInfo> {
-    const bound = await listenOn(this.#server, { address, port, reusePort });
-    this.#loopback = isLoopback(bound.address);
-    return bound;
+  async listen(target: ListenTarget): Promise<AddressInfo> {
+    this.#bound = await this.#front.listen(target);
+    return this.#bound;
   }
 
   /** Stops listening; answers under way get a second, streams end. Never rejects. */
-  async close(): Promise<void> {
+  close(): Promise<void> {
     this.#streams.close();
-    if (!this.#server.listening) return;
-    await new Promise<void>((resolve) => {
-      const timer = setTimeout(() => this.#server.closeAllConnections(), closeMs);
-      this.#server.close(() => {
-        clearTimeout(timer);
-        resolve();
-      });
-    });
+    return this.#front.close(closeMs);
   }
 
   async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
@@ -101,8 +107,8 @@ export class Admin {
   }
 
   async #answerOf(request: IncomingMessage): Promise<Answer> {
-    const { url = '', method = '', socket } = request;
-    if (this.#loopback && !namesLoopback(hostsOf(request), this.#server.address() as AddressInfo | null)) {
+    const { url = '', method = '' } = request;
+    if (this.#front.isLoopback && !namesLoopback(hostsOf(request), this.#bound)) {
       // A web page whose name an attacker lets resolve to 127.0.0.1 would be read from the browser of whoever
       // opens it, past the loopback (DNS rebinding): such a request carries that page's name.
       return refused(421, 'ask for localhost, 127.0.0.1 or [::1]');
@@ -113,7 +119,11 @@ export class Admin {
     const methods = this.#paths.get(path);
     const endpoint = methods?.get(method === 'HEAD' ? 'GET' : method);
     const isReading = endpoint !== undefined && endpoint.permission !== 'changing';
-    const fault = crossSiteFault(request, 'http', isReading && endpoint.method === 'GET');
+    const fault = crossSiteFault(
+      request,
+      this.#front.isTls ? 'https' : 'http',
+      isReading && endpoint.method === 'GET',
+    );
     if (fault !== null) return this.#refuse(request, path, 403, fault, 'unknown');
     if (methods === undefined) return text(404, `there is ${[...this.#paths.keys()].join(', ')}`);
     if (endpoint === undefined) {
@@ -122,13 +132,10 @@ export class Admin {
       return { ...refused(405, `only ${allowed.join(' and ')}`), headers };
     }
     const { permission, bodyLimit } = endpoint;
-    const answered = permits(this.#deps.access(), permission, {
-      local: this.#loopback && isLoopback(socket.remoteAddress ?? ''),
-      authorization: authorizationOf(request),
-    });
+    const answered = this.#permits(request, permission);
     if (!answered.allowed) {
-      const { status, line, caller } = answered;
-      const refusal = this.#refuse(request, path, status, line, caller);
+      const { status, line, caller, detail } = answered;
+      const refusal = this.#refuse(request, path, status, line, caller, detail);
       return status === 401 ? { ...refusal, headers: challenge(permission === 'changing') } : refusal;
     }
     const { caller } = answered;
@@ -143,6 +150,20 @@ export class Admin {
     return this.#change(request, endpoint, call);
   }
 
+  #permits(request: IncomingMessage, permission: Endpoint['permission']): Answered {
+    const { socket } = request;
+    const snapshot = this.#deps.snapshot();
+    const connection = this.#front.connectionOf(socket);
+    return permits(snapshot?.listeners.admin.access ?? nobody, permission, {
+      local: this.#front.isLoopback && isLoopback(addressOf(socket)),
+      authorization: authorizationOf(request),
+      certified:
+        connection === null || snapshot === null
+          ? null
+          : (policy) => certified(connection, snapshot, policy, Date.now()),
+    });
+  }
+
   /** Every change is told, done or not, with who wanted it. */
   async #change(
     { socket }: IncomingMessage,
@@ -153,7 +174,7 @@ export class Admin {
       this.#deps.log.program('info', 'admin change', {
         call: `${method} ${path}`,
         by: shorten(call.caller, 1024),
-        remote_address: shorten(socket.remoteAddress ?? '', 64),
+        remote_address: shorten(addressOf(socket), 64),
         status,
       });
     // A reload may take longer than a reader may be silent.
@@ -176,15 +197,16 @@ export class Admin {
     status: number,
     line: string,
     caller: string,
+    detail: string = line,
   ): WholeAnswer {
     const omitted = this.#refusals.pass();
     if (omitted !== null) {
       this.#deps.log.program('warn', 'admin call refused', {
         call: shorten(`${method} ${path}`, 256),
         by: shorten(caller, 1024),
-        remote_address: shorten(socket.remoteAddress ?? '', 64),
+        remote_address: shorten(addressOf(socket), 64),
         status,
-        detail: line,
+        detail: shorten(detail, 512),
         omitted,
       });
     }
@@ -215,6 +237,11 @@ function tableOf(endpoints: readonly Endpoint[]): ReadonlyMap<string, ReadonlyMa
     paths.set(endpoint.path, methods);
   }
   return paths;
+}
+
+/** Plain IPv4 also where the socket is one of IPv6. */
+function addressOf({ remoteAddress = '' }: Socket): string {
+  return plainAddress(remoteAddress);
 }
 
 function refused(status: number, line: string): WholeAnswer {

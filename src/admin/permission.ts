@@ -2,13 +2,19 @@ import { createHash, timingSafeEqual } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import type { Token } from '../config/tokens.ts';
 import type { AdminAccess, Grant } from '../snapshot/admin-access.ts';
+import { shorten } from '../observe/shorten.ts';
+import type { Policy } from '../policy/policy.ts';
+import type { Identity } from '../tls/identity.ts';
 import type { Permission } from './endpoint.ts';
+import type { Certified } from './tls.ts';
 
 /** Who asks, as far as the connection and the request tell. */
 export interface Presented {
   /** The listener and the other side are both on this machine's loopback. */
   readonly local: boolean;
   readonly authorization: string | null;
+  /** What the client's certificate comes to under a policy; null where the connection has no TLS. */
+  readonly certified: ((policy: Policy) => Certified) | null;
 }
 
 export type Answered =
@@ -20,6 +26,7 @@ export type Answered =
       readonly line: string;
       /** For the log. */
       readonly caller: string;
+      readonly detail?: string;
     };
 
 /** Whether a caller has a permission, by the settings in force now. */
@@ -43,13 +50,29 @@ function allows(grant: Grant, what: 'reading' | 'changing', presented: Presented
       : nobody(`${what} is for this machine alone`);
   }
   const secret = secretOf(presented.authorization, what === 'reading');
-  if (secret === null) {
+  const token = secret === null ? null : tokenFor(grant.tokens, secret);
+  if (token !== null) return { allowed: true, caller: `token ${token.name}` };
+  const shown = grant.policy === null ? null : (presented.certified?.(grant.policy) ?? null);
+  if (shown?.allowed === true) return { allowed: true, caller: nameOf(shown.identity) };
+  if (secret !== null) {
+    return {
+      allowed: false,
+      status: 401,
+      line: `this token is not one for ${what}`,
+      caller: 'unknown token',
+    };
+  }
+  if (shown === null) {
     return { allowed: false, status: 401, line: `${what} needs a token`, caller: 'unknown' };
   }
-  const token = tokenFor(grant.tokens, secret);
-  return token === null
-    ? { allowed: false, status: 401, line: `this token is not one for ${what}`, caller: 'unknown token' }
-    : { allowed: true, caller: `token ${token.name}` };
+  const { line, detail, identity, known } = shown;
+  const caller = identity === null ? 'unknown' : `${known ? '' : 'unverified '}${nameOf(identity)}`;
+  return { allowed: false, status: known ? 403 : 401, line, caller, detail };
+}
+
+/** Subjects may repeat, and be anything that a CA lets pass; fingerprints tell them apart. */
+function nameOf({ subjectText, sha256 }: Identity): string {
+  return `certificate ${sha256} ${shorten(subjectText, 512)}`;
 }
 
 /**

@@ -2,6 +2,7 @@ import { isIP } from 'node:net';
 import type { X509Certificate } from 'node:crypto';
 import { normaliseConfigName } from './rules/names.ts';
 import type { Material } from '../snapshot/compile.ts';
+import { adminHostOf, adminPath } from './admin-host.ts';
 import { crlWarnings } from './check-crls.ts';
 import { CheckMemory } from './check-memory.ts';
 import { type FileReference, fileReferences } from './file-references.ts';
@@ -47,6 +48,8 @@ export function* materialSteps(
     findings.push(...found);
     yield;
   }
+  const admin = adminHostOf(config);
+  if (admin !== null) findings.push(...crlWarnings(admin, adminPath, material, now, memory));
   for (const [index, host] of config.hosts.entries()) {
     const path = pointer('hosts', index);
     findings.push(...coverage(host, path, material, memory));

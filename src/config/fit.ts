@@ -2,6 +2,7 @@ import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto';
 import { createSecureContext } from 'node:tls';
 import { compileDenyList } from '../policy/deny-list.ts';
 import type { Material } from '../snapshot/compile.ts';
+import { adminHostOf, adminPath } from './admin-host.ts';
 import { CheckMemory } from './check-memory.ts';
 import { type FileReference, fileReferences } from './file-references.ts';
 import { foreignCrls, unreadableCrls } from './fit-crls.ts';
@@ -60,6 +61,8 @@ export function* fitSteps(
     if (!fine) findings.push(...(found ?? pairFindings(pair, cert, key)));
     yield;
   }
+  const admin = adminHostOf(config);
+  if (admin !== null) findings.push(...foreignCrls(admin, adminPath, material, memory));
   for (const [index, host] of config.hosts.entries()) {
     findings.push(...foreignCrls(host, pointer('hosts', index), material, memory));
     yield;
@@ -149,6 +152,8 @@ interface Pair {
 }
 
 function* pairsOf(config: Config): Generator<Pair> {
+  const admin = adminHostOf(config);
+  if (admin !== null) yield { ...admin.certificate, path: `${adminPath}/certificate` };
   for (const [index, { certificate }] of config.hosts.entries()) {
     yield { ...certificate, path: pointer('hosts', index, 'certificate') };
   }

@@ -1,3 +1,4 @@
+import { adminHostOf, adminPath } from './admin-host.ts';
 import type { CheckMemory } from './check-memory.ts';
 import { type Finding, pointer } from './problem.ts';
 import { checkAdmin } from './rules/admin.ts';
@@ -18,7 +19,7 @@ import type { Config, HostConfig } from './schema.ts';
 import type { Steps } from '../steps.ts';
 
 /** Of the configuration as a whole: how its parts fit each other. */
-const wholeRules = [checkAdmin, checkListeners, checkProxyProtocol, checkNames, checkTls];
+const wholeRules = [checkAdmin, checkAdminHost, checkListeners, checkProxyProtocol, checkNames, checkTls];
 
 /** Of each host: what they find depends on nothing but the host and the upstreams that there are. */
 const hostRules = [
@@ -59,6 +60,16 @@ export function* ruleSteps(config: Config, memory: CheckMemory): Steps<Finding[]
     yield;
   }
   return findings;
+}
+
+/** What is asked of a host's TLS, of the admin listener's. */
+function checkAdminHost(config: Config): Finding[] {
+  const host = adminHostOf(config);
+  if (host === null) return [];
+  const alone = { ...config, hosts: [host] };
+  return [checkRevocation, checkOcsp]
+    .flatMap((rule) => rule(alone))
+    .map((finding) => moved(finding, adminPath));
 }
 
 function findingsOf(host: HostConfig, index: number, config: Config): Finding[] {

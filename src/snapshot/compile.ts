@@ -14,9 +14,8 @@ import { compileListeners } from './compile/listeners.ts';
 import { PartMemory } from './compile/memory.ts';
 import { compileUpstream } from './compile/upstream.ts';
 import { finish, type Steps } from '../steps.ts';
-import type { AdminAccess } from './admin-access.ts';
 import { createHostTable } from './host-table.ts';
-import type { Host, Snapshot, Upstream } from './snapshot.ts';
+import type { AdminListener, Host, Snapshot, Upstream } from './snapshot.ts';
 
 export type { CompileProblem, Material } from './compile/context.ts';
 
@@ -114,7 +113,7 @@ function* snapshotOf(
       JSON.stringify({ ...config, hosts: [], upstreams: {} }),
       ...digests,
       material.get(config.denyList ?? '') ?? '',
-      ...tokenDigests(listeners.admin.access),
+      ...adminDigests(listeners.admin),
     ),
     listeners,
     minVersion: config.tls?.minVersion ?? tlsPresets[preset].minVersion,
@@ -155,10 +154,14 @@ function digestOf(text: string, missing: string, files: ReadonlyMap<string, stri
   return digest(text, missing, ...[...files].flat());
 }
 
-function tokenDigests({ reading, changing }: AdminAccess): string[] {
-  return [reading, changing].flatMap((grant) =>
+/** What the admin listener's files hold. */
+function adminDigests({ access: { reading, changing }, host }: AdminListener): string[] {
+  const tokens = [reading, changing].flatMap((grant) =>
     typeof grant === 'object' ? grant.tokens.map((token) => token.digest.toString('hex')) : [],
   );
+  return host === null
+    ? tokens
+    : [...tokens, host.certificate.cert, host.certificate.key, host.clientAuth.handshakeKey ?? ''];
 }
 
 /** Rule 4: the names of all dialects, and of every template anywhere in the configuration. */

@@ -74,11 +74,18 @@ export interface ProxyProtocol {
   readonly timeoutMs: number;
 }
 
+/** The second listener, for the operator. */
+export interface AdminListener extends ListenAddress {
+  readonly access: AdminAccess;
+  /** Its certificate, and whose client certificates count; a host without routes. Null: it speaks plain HTTP. */
+  readonly host: Host | null;
+}
+
 export interface Listeners {
   readonly https: TrafficListener;
   /** `redirectPort` null: the https listener's own. */
   readonly http: (TrafficListener & { readonly redirectPort: number | null }) | null;
-  readonly admin: ListenAddress & { readonly access: AdminAccess };
+  readonly admin: AdminListener;
   /** Another instance may listen beside this one. */
   readonly reusePort: boolean;
 }

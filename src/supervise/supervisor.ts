@@ -14,7 +14,8 @@ import type { Observability } from '../observe/observe.ts';
 import { CompileMemory } from '../snapshot/compile.ts';
 import type { MetricsState } from '../observe/page.ts';
 import type { Snapshot } from '../snapshot/snapshot.ts';
-import { type AdminAccess, nobody } from '../snapshot/admin-access.ts';
+import { inSlices } from '../slices.ts';
+import { TlsMaterialError } from '../tls/host-servers.ts';
 import { TicketKeys, ticketKeyPeriod } from '../tls/ticket-keys.ts';
 import { BackOff } from './back-off.ts';
 import { CommonProofs } from './common-proofs.ts';
@@ -65,7 +66,7 @@ export class Supervisor {
   #snapshot: Snapshot | null = null;
   #started: Started | null = null;
   /** Who may use the admin listener, which is there before the workers serve. */
-  #access: AdminAccess = nobody;
+  #admitting: Snapshot | null = null;
   readonly #memory = new CompileMemory();
   #handed: Handed | null = null;
   #watch: { close(): void } | null = null;
@@ -92,7 +93,7 @@ export class Supervisor {
       timer: null,
     }));
     this.#admin = new Admin({
-      access: () => this.#access,
+      snapshot: () => this.#admitting,
       log: observability.log,
       endpoints: endpointsOf({
         metrics: () => this.#metrics(),
@@ -126,12 +127,14 @@ export class Supervisor {
    */
   async start(): Promise<Addresses> {
     try {
-      const { loaded, snapshot } = await this.#load();
+      const { loaded, snapshot, commit } = await this.#load();
       const { listeners } = snapshot;
-      this.#access = listeners.admin.access;
+      commit();
+      this.#admitting = snapshot;
       this.#sockets = new Sockets(listeners);
-      const admin = await listen('admin', listeners.admin, (address) =>
-        this.#admin.listen(address.address, address.port, listeners.reusePort),
+      const { reusePort } = listeners;
+      const admin = await listen('admin', { ...listeners.admin, reusePort }, (where) =>
+        this.#admin.listen(where),
       );
       this.#handed = handedOf(loaded);
       const [first, ...rest] = this.#slots;
@@ -167,12 +170,13 @@ export class Supervisor {
       if (this.#state === 'stopped') return [];
       const { observer } = this.#observability;
       try {
-        const { loaded, snapshot } = await this.#load();
+        const { loaded, snapshot, commit } = await this.#load();
         this.#rolling = true;
         const problems = await this.#roll(handedOf(loaded)).finally(() => {
           this.#rolling = false;
         });
         if (problems.length > 0) throw new ConfigurationError(problems);
+        commit();
         this.#describe(snapshot);
         const { log } = this.#observability;
         for (const line of atNextStart(this.#started ?? snapshot, snapshot)) log.program('warn', line);
@@ -238,16 +242,27 @@ export class Supervisor {
   }
 
   /** @throws ConfigurationError */
-  async #load(): Promise<{ readonly loaded: Loaded; readonly snapshot: Snapshot }> {
+  async #load(): Promise<{
+    readonly loaded: Loaded;
+    readonly snapshot: Snapshot;
+    /** Puts the admin listener's TLS in force. */
+    readonly commit: () => void;
+  }> {
     const loaded = await this.#source.load();
     const snapshot = await checkedSnapshot(loaded, this.#observability, this.#memory);
-    return { loaded: loaded as Loaded, snapshot };
+    try {
+      const commit = await inSlices(this.#admin.prepareSteps(snapshot));
+      return { loaded: loaded as Loaded, snapshot, commit };
+    } catch (error) {
+      if (error instanceof TlsMaterialError) throw new ConfigurationError([error.message]);
+      throw error;
+    }
   }
 
   /** Takes note of a snapshot that all workers serve. */
   #describe(snapshot: Snapshot): void {
     this.#snapshot = snapshot;
-    this.#access = snapshot.listeners.admin.access;
+    this.#admitting = snapshot;
     this.#observability.describe(snapshot);
     this.#observability.observer.reload({ result: 'success', version: snapshot.version, problems: [] });
   }

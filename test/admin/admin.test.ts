@@ -149,13 +149,13 @@ void t.test('a part that fails is a 500 without a word of why', async (t) => {
 void t.test('an address in use rejects with the system’s error', async (t) => {
   const { address, port } = await start(t);
   const second = makeAdmin();
-  await t.rejects(second.listen(address, port), { code: 'EADDRINUSE' });
+  await t.rejects(second.listen({ address, port }), { code: 'EADDRINUSE' });
   await second.close();
 });
 
 void t.test('closing ends idle connections and those that never finish asking', async (t) => {
   const admin = makeAdmin();
-  const { address, port } = await admin.listen('127.0.0.1', 0);
+  const { address, port } = await admin.listen({ address: '127.0.0.1', port: 0 });
   const idle = connect(port, address);
   const half = connect(port, address);
   await Promise.all([once(idle, 'connect'), once(half, 'connect')]);

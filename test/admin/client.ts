@@ -5,6 +5,8 @@ import type { Test } from 'tap';
 import { Admin, type AdminDeps } from '../../src/admin/admin.ts';
 import { type AdminParts, endpointsOf } from '../../src/admin/endpoints.ts';
 import type { AdminAccess } from '../../src/snapshot/admin-access.ts';
+import type { Snapshot } from '../../src/snapshot/snapshot.ts';
+import { testSnapshot } from '../support/snapshot.ts';
 
 export const metricsPage = '# HELP x X.\n# TYPE x gauge\nx 1\n';
 
@@ -23,9 +25,14 @@ export interface Settings extends Partial<AdminParts> {
   readonly told?: Told[];
 }
 
+const listenersWith = (access: AdminAccess): Snapshot['listeners'] => {
+  const { listeners } = testSnapshot([]);
+  return { ...listeners, admin: { ...listeners.admin, access } };
+};
+
 export function makeAdmin({ access, more = [], told = [], ...parts }: Settings = {}): Admin {
   return new Admin({
-    access: access ?? (() => usualAccess),
+    snapshot: () => ({ denyList: null, listeners: listenersWith(access?.() ?? usualAccess) }),
     log: { program: (level, message, fields) => void told.push({ level, message, fields: { ...fields } }) },
     endpoints: [
       ...endpointsOf({
@@ -45,7 +52,7 @@ export function makeAdmin({ access, more = [], told = [], ...parts }: Settings =
 export async function start(t: Test, settings: Settings = {}, address = '127.0.0.1'): Promise<AddressInfo> {
   const admin = makeAdmin(settings);
   t.teardown(() => admin.close());
-  return admin.listen(address, 0);
+  return admin.listen({ address, port: 0 });
 }
 
 export interface Reply {

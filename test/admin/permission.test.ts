@@ -278,7 +278,7 @@ void t.test('events are streamed until either side has enough, and their number 
   };
   const admin = makeAdmin({ more: [follow] });
   t.teardown(() => admin.close());
-  const { port } = await admin.listen('127.0.0.1', 0);
+  const { port } = await admin.listen({ address: '127.0.0.1', port: 0 });
   const open = (): Promise<IncomingMessage> =>
     new Promise((resolve, reject) => {
       get({ host: '127.0.0.1', port, path: '/follow', agent: false }, resolve).on('error', reject);

@@ -459,8 +459,46 @@ const cases: readonly Case[] = [
       ],
     ],
     problems: [
-      '4:48 /listeners/admin/reading/token would be sent over plain HTTP, for all to read on the way: write `dangerouslyWithoutTls: true` if none can',
+      '4:48 /listeners/admin/reading/token would be sent over plain HTTP, for all to read on the way: write `certificate`, or `dangerouslyWithoutTls: true` if none can',
       '4:78 /listeners/admin/changing/local counts on a loopback address only: write who may change, as in `changing: { token: admin.token }`',
+    ],
+  },
+  {
+    name: 'certificates of an admin listener without TLS, and policies without certificates',
+    change: [
+      [
+        'admin: { address: 127.0.0.1',
+        'admin: { address: 127.0.0.1, clientAuth: { ca: ca.pem }, changing: { local: true }',
+      ],
+    ],
+    problems: [
+      '4:44 /listeners/admin/clientAuth needs `certificate`, the listener’s own: without it there is no TLS, and nobody shows one',
+      '4:44 /listeners/admin/clientAuth lets nobody in: write whom, as in `reading: { policy: { ou: Operations } }`',
+    ],
+  },
+  {
+    name: 'a policy of an admin listener that asks for no certificate, and does not compile',
+    change: [
+      [
+        'admin: { address: 127.0.0.1',
+        "admin: { address: 127.0.0.1, reading: { policy: { cn: { regex: '(' } } }",
+      ],
+    ],
+    problems: [
+      '4:51 /listeners/admin/reading/policy needs `clientAuth`: whose certificates are verified before the policy judges them',
+      '4:57 /listeners/admin/reading/policy/cn not a regular expression (RE2 syntax, so without look-around and \\1): missing closing ): `(`',
+    ],
+  },
+  {
+    name: 'OCSP of the admin listener that cannot be asked',
+    change: [
+      [
+        'admin: { address: 127.0.0.1',
+        'admin: { address: 127.0.0.1, certificate: { cert: server.pem, key: server-key.pem }, clientAuth: { ca: ca.pem, ocsp: { mode: hard, timeout: 0s } }, reading: { policy: { ou: Ops } }',
+      ],
+    ],
+    problems: [
+      '4:143 /listeners/admin/clientAuth/ocsp/timeout must be longer than 0: a responder may never answer',
     ],
   },
   {

@@ -67,7 +67,7 @@ const snapshot: Snapshot = testSnapshot(hosts, {
   listeners: {
     https: { address: '', port: 8443, proxyProtocol: null },
     http: { address: '', port: 8080, redirectPort: null, proxyProtocol: null },
-    admin: { address: '', port: 9090, access: nobody },
+    admin: { address: '', port: 9090, access: nobody, host: null },
     reusePort: false,
   },
 });

@@ -29,6 +29,7 @@ export function testSnapshot(hosts: readonly Host[], changes: Partial<Snapshot> 
         address: '127.0.0.1',
         port: 0,
         access: { reading: 'open', changing: 'off', probes: 'open' },
+        host: null,
       },
       reusePort: false,
     },

@@ -15,7 +15,8 @@ export function checkPolicies(config: Config): Finding[] {
   });
 }
 
-function policyFindings(policy: PolicyConfig | undefined, path: string): Finding[] {
+/** What is wrong with one policy. */
+export function policyFindings(policy: PolicyConfig | undefined, path: string): Finding[] {
   if (policy === undefined) return [];
   const result = compilePolicy(policy, path);
   const faults = 'problems' in result ? result.problems.map((fault) => error(fault.path, fault.message)) : [];

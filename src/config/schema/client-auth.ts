@@ -60,7 +60,7 @@ const Revocation = Type.Object(
   strict,
 );
 
-const trust = {
+export const trust = {
   ca: Type.Optional(FilePath),
   crl: Type.Optional(
     Type.Union([FilePath, Type.Array(FilePath, { minItems: 1, maxItems: 100 })], {

@@ -1,9 +1,10 @@
 import { Type } from 'typebox';
+import { OwnCertificate } from './certificate.ts';
 import { ClientAuth } from './client-auth.ts';
 import { IdentityHeaders } from './identity-headers.ts';
 import { PolicyRef } from './policy.ts';
 import { Route } from './route.ts';
-import { FilePath, strict } from './value.ts';
+import { strict } from './value.ts';
 
 /** One or several names, their certificate, and their routes. */
 export const Host = Type.Object(
@@ -13,22 +14,7 @@ export const Host = Type.Object(
       description:
         'Host names, IP addresses, *.example.com for exactly one label, or * for all names of no other host.',
     }),
-    certificate: Type.Object(
-      {
-        cert: FilePath,
-        key: FilePath,
-        stapling: Type.Optional(
-          Type.Boolean({
-            description:
-              "Staple the answer of the certificate's OCSP responder. The file needs its issuer too.",
-          }),
-        ),
-        ocspResponse: Type.Optional(
-          Type.String({ minLength: 1, description: 'A file with the answer to staple, in DER.' }),
-        ),
-      },
-      strict,
-    ),
+    certificate: OwnCertificate,
     clientAuth: Type.Optional(ClientAuth),
     policy: Type.Optional(PolicyRef),
     identityHeaders: Type.Optional(IdentityHeaders),

@@ -1,5 +1,8 @@
 import { Type } from 'typebox';
-import { Duration, strict } from './value.ts';
+import { OwnCertificate } from './certificate.ts';
+import { trust } from './client-auth.ts';
+import { PolicyRef } from './policy.ts';
+import { Duration, FilePath, strict } from './value.ts';
 
 const Port = Type.Integer({ minimum: 0, maximum: 65535, description: '0 lets the system pick a free port.' });
 
@@ -19,7 +22,8 @@ const ProxyProtocol = Type.Object(
 
 const Off = Type.Literal('off');
 
-const token = {
+const grant = {
+  policy: Type.Optional(PolicyRef),
   token: Type.Optional(
     Type.String({
       minLength: 1,
@@ -33,8 +37,15 @@ const AdminListener = Type.Object(
   {
     address: Type.Optional(Type.String()),
     port: Port,
+    certificate: Type.Optional(OwnCertificate),
+    clientAuth: Type.Optional(
+      Type.Object(
+        { ...trust, ca: FilePath },
+        { ...strict, description: 'Whose client certificates count; whom of them, the policies below say.' },
+      ),
+    ),
     reading: Type.Optional(
-      Type.Union([Off, Type.Object(token, { ...strict, minProperties: 1 })], {
+      Type.Union([Off, Type.Object(grant, { ...strict, minProperties: 1 })], {
         description:
           'Who may read metrics, status and the like. Without it everyone on this machine may; off: nobody may. Elsewhere than on loopback it has to be said.',
       }),
@@ -45,7 +56,7 @@ const AdminListener = Type.Object(
           Off,
           Type.Object(
             {
-              ...token,
+              ...grant,
               local: Type.Optional(
                 Type.Literal(true, {
                   description: 'Everyone on this machine may. On a loopback address only.',

@@ -2,7 +2,7 @@ import { defaults } from '../../config/defaults.ts';
 import type { Config } from '../../config/schema.ts';
 import { AddressRanges, parseCidr } from '../../tls/cidr.ts';
 import type { Listeners, ProxyProtocol } from '../snapshot.ts';
-import { compileAdminAccess } from './admin.ts';
+import { compileAdminAccess, compileAdminHost } from './admin.ts';
 import type { CompileContext } from './context.ts';
 import { duration } from './duration.ts';
 
@@ -28,6 +28,7 @@ export function compileListeners(context: CompileContext, config: Config): Liste
       address: admin?.address ?? defaults.admin.address,
       port: admin?.port ?? defaults.admin.port,
       access: compileAdminAccess(context, admin),
+      host: compileAdminHost(context, config),
     }),
     reusePort: config.listeners.reusePort ?? defaults.reusePort,
   });
