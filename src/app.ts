@@ -7,7 +7,7 @@ import type { ListenTarget } from './listen.ts';
 import { atNextStart, type Started, startedWith } from './next-start.ts';
 import { readLeaves } from './observe/certificate-series.ts';
 import { createObservability, type Observability } from './observe/observe.ts';
-import { FullLane } from './proxy/full-lane.ts';
+import { Lanes } from './proxy/lanes.ts';
 import { answerPlainHttp } from './proxy/plain-http.ts';
 import { createRedirectListener } from './proxy/redirect-listener.ts';
 import { quietTurn } from './quiet-turn.ts';
@@ -62,7 +62,7 @@ export class App {
   readonly #source: Source;
   readonly #observability: Observability;
   readonly #upstreams: Upstreams;
-  readonly #lane: FullLane;
+  readonly #lane: Lanes;
   readonly #https: TlsListener;
   readonly #http: Acceptor;
   readonly #admin: Admin;
@@ -88,7 +88,7 @@ export class App {
     const { observer } = observability;
     const snapshot = (): Snapshot => this.snapshot;
     this.#upstreams = new Upstreams({ observer });
-    this.#lane = new FullLane({
+    this.#lane = new Lanes({
       snapshot,
       decide,
       upstreams: this.#upstreams,

@@ -128,6 +128,7 @@ export const defaults = deepFreeze({
   /** nginx ends no connection of the old workers that is in use. */
   onTrustEnd: 'next_request',
   accessLog: true,
+  expressLane: true,
   /** worker-processes is auto there; a process of ours takes some 100 MB, and one core is enough for most. */
   workers: 1,
   reusePort: false,

@@ -57,6 +57,12 @@ const ConfigSchema = Type.Object(
       }),
     ),
     accessLog: Type.Optional(Type.Boolean()),
+    expressLane: Type.Optional(
+      Type.Boolean({
+        description:
+          'Plain HTTP/1.1 requests are taken straight off the socket. Default true; false sends every request through the full lane, which answers alike and costs more CPU.',
+      }),
+    ),
     workers: Type.Optional(
       Type.Union([Type.Literal('auto'), Type.Integer({ minimum: 1, maximum: 256 })], {
         description:

@@ -99,16 +99,18 @@ export class FullLane {
   /**
    * Serves what comes over a socket from now on, bytes that were unshifted into it included. A TLS socket
    * must be past its handshake.
+   *
+   * @param served Requests that another lane served on it.
    */
-  accept(socket: Socket): void {
+  accept(socket: Socket, served = 0): Downstream {
     socket.on('error', () => {});
+    const connection = this.#options.connectionOf(socket);
+    const run = (exchange: Exchange): void => this.#route(exchange);
+    const downstream = new Downstream(this.#lane, socket, connection, run, served);
     if (this.#closed || socket.destroyed) {
       socket.destroy();
-      return;
+      return downstream;
     }
-    const downstream = new Downstream(this.#lane, socket, this.#options.connectionOf(socket), (exchange) =>
-      this.#route(exchange),
-    );
     this.#downstreams.set(socket, downstream);
     socket.once('close', () => this.#downstreams.delete(socket));
     this.#setLimits();
@@ -120,6 +122,7 @@ export class FullLane {
     if (this.#isReady) this.#start(socket);
     else void this.ready.then(() => this.#start(socket));
     if (this.#draining) this.#closeWhenIdle(downstream);
+    return downstream;
   }
 
   /** Fastify sees only what goes on to an upstream: a refusal costs no more than it has to. */

@@ -146,6 +146,7 @@ function* snapshotOf(
     }),
     denyList: compileDenyListFile(context, config.denyList),
     accessLog: config.accessLog ?? defaults.accessLog,
+    expressLane: config.expressLane ?? defaults.expressLane,
     workers: config.workers ?? defaults.workers,
   });
 }

@@ -46,6 +46,8 @@ export interface Snapshot {
   /** Who is refused on every host, whatever policies say; null for nobody. */
   readonly denyList: DenyList | null;
   readonly accessLog: boolean;
+  /** Plain requests take the express lane. */
+  readonly expressLane: boolean;
   /** Worker processes; auto: one for each core. */
   readonly workers: number | 'auto';
 }
@@ -180,6 +182,8 @@ export interface Route {
   /** Headers that are set on the request to the upstream: lower-case name, to name and value as written. */
   readonly requestHeaders: ReadonlyMap<string, readonly [name: string, value: string]>;
   readonly accessLog: boolean;
+  /** Plain requests for it may take the express lane: nothing it wants needs more than their heads. */
+  readonly express: boolean;
   /** What we answer ourselves; null: the request is forwarded. */
   readonly answer: RouteAnswer | null;
   /** Where requests go; empty only where `answer` is given. */

@@ -18,6 +18,7 @@ export function testRoute(hostId: string, path = '/', changes: Partial<Route> = 
     response: null,
     requestHeaders: new Map(),
     accessLog: true,
+    express: false,
     answer: null,
     upstream: 'backend',
     canaries: [],

@@ -59,6 +59,7 @@ export function testSnapshot(hosts: readonly Host[], changes: Partial<Snapshot> 
     shutdown: { delayMs: 0, graceMs: 0 },
     onTrustEnd: 'next_request',
     accessLog: true,
+    expressLane: false,
     workers: 1,
     ...changes,
   };

@@ -1,10 +1,10 @@
 import type { Socket } from 'node:net';
-import { TLSSocket } from 'node:tls';
 import type { Observer, RequestEvent } from '../../observe/observer.ts';
 import type { Connection } from '../../snapshot/connection.ts';
 import { respond } from '../../snapshot/respond.ts';
 import type { ConnectionEnd, RefusalReason } from '../../snapshot/reason.ts';
 import { formatClosingAnswer, renderAnswer } from '../answer.ts';
+import { breakOff, closeGently } from '../closing.ts';
 import { unreadRequest } from '../unread-request.ts';
 import type { Exchange } from './exchange.ts';
 import { generateRequestId } from './judgement.ts';
@@ -15,9 +15,6 @@ import type { Lane } from './lane.ts';
  * can be paused; clients that pipeline at all send a handful.
  */
 const maxWaiting = 32;
-
-/** How long a closing connection is still read, and how much, so that the client gets to see the answer. */
-const linger = { idleMs: 5000, totalMs: 30_000, bytes: 64 * 1024 * 1024, politeMs: 1000 };
 
 /**
  * One downstream connection while the full lane has it: its requests in order, one at a time, and its end.
@@ -35,16 +32,26 @@ export class Downstream {
   /** The one whose head came last; it may have been answered already. */
   #latest: Exchange | null = null;
   #failure: { reason: RefusalReason; detail: string } | null = null;
-  #served = 0;
+  #served: number;
   #taking = true;
   #closing = false;
 
-  /** @param run Serves an exchange whose turn has come. */
-  constructor(lane: Lane, socket: Socket, connection: Connection, run: (exchange: Exchange) => void) {
+  /**
+   * @param run Serves an exchange whose turn has come.
+   * @param served Requests that were served on the connection before.
+   */
+  constructor(
+    lane: Lane,
+    socket: Socket,
+    connection: Connection,
+    run: (exchange: Exchange) => void,
+    served: number,
+  ) {
     this.#lane = lane;
     this.socket = socket;
     this.connection = connection;
     this.#run = run;
+    this.#served = served;
     this.#bytesBefore = socket.bytesRead - socket.readableLength;
   }
 
@@ -188,26 +195,7 @@ export class Downstream {
     this.#closing = true;
     if (end !== null)
       this.#tell((observer) => observer.connectionEnded({ listener: this.connection.listener, reason: end }));
-    const { socket } = this;
-    const patient = this.inBody;
-    socket.setTimeout(0);
-    // Takes the bytes away from the parser: nothing that still comes is a request.
-    socket.removeAllListeners('data');
-    socket.removeAllListeners('readable');
-    let bytes = 0;
-    const idle = setTimeout(() => socket.destroy(), patient ? linger.idleMs : linger.politeMs);
-    const total = setTimeout(() => socket.destroy(), linger.totalMs);
-    socket.on('data', (chunk: Buffer) => {
-      bytes += chunk.length;
-      idle.refresh();
-      if (bytes > linger.bytes) socket.destroy();
-    });
-    socket.once('close', () => {
-      clearTimeout(idle);
-      clearTimeout(total);
-    });
-    socket.end();
-    socket.resume();
+    closeGently(this.socket, this.inBody);
   }
 
   /**
@@ -216,11 +204,7 @@ export class Downstream {
    */
   breakOff(): void {
     this.#closing = true;
-    const { socket } = this;
-    // Node offers no public way from a TLS socket to the connection below; without it there is no close_notify.
-    const { _parent: below } = socket as Socket & { readonly _parent?: Socket | null };
-    (socket instanceof TLSSocket ? below : socket)?.resetAndDestroy();
-    socket.destroy();
+    breakOff(this.socket);
   }
 
   /** Reports without letting an observer's mistake end the process. */

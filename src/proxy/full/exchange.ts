@@ -3,10 +3,8 @@ import { respond } from '../../snapshot/respond.ts';
 import type { Forward, Respond } from '../../snapshot/decision.ts';
 import type { RefusalReason, RequestReason } from '../../snapshot/reason.ts';
 import { renderAnswer } from '../answer.ts';
-import { withCors } from '../headers/cors.ts';
+import { answerHeaders } from '../headers/answer-headers.ts';
 import { valuesOf } from '../headers/field.ts';
-import { editResponseHeaders } from '../headers/edit-response.ts';
-import { readOrigin } from '../headers/preflight.ts';
 import { planResponseHeaders } from '../headers/response.ts';
 import type { OutboundCall, UpstreamRecord } from '../upstream/outbound.ts';
 import type { Downstream } from './downstream.ts';
@@ -15,11 +13,8 @@ import type { Lane } from './lane.ts';
 import { askForErrorPage } from './error-page.ts';
 import type { Pace } from './pace.ts';
 import { relay } from './relay.ts';
-import { RequestBody } from './request-body.ts';
+import { discardableBytes, RequestBody } from './request-body.ts';
 import { frameResponse } from './response-framing.ts';
-
-/** A body up to this many bytes is read and thrown away to keep the connection; a larger one costs it. */
-const discardableBytes = 65_536;
 
 /**
  * One request and its one answer, from the parsed head to the report. Whatever happens in between — an
@@ -360,13 +355,8 @@ export class Exchange {
 
   /** As the route wants the headers of its answers, the upstream's and our own. */
   #edited(headers: readonly string[]): readonly string[] {
-    const { route, reason } = this.judgement.decision;
-    if (route === null) return headers;
-    const { response, cors } = route;
     const { listener } = this.downstream.connection;
-    const edited = response === null ? headers : editResponseHeaders(headers, response, listener);
-    if (cors === null || reason === 'cors_preflight') return edited;
-    return withCors(edited, cors, readOrigin(this.request.rawHeaders));
+    return answerHeaders(headers, this.judgement.decision, listener, this.request.rawHeaders);
   }
 
   get #isHttp11(): boolean {

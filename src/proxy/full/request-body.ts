@@ -1,6 +1,9 @@
 import type { IncomingMessage } from 'node:http';
 import { Readable } from 'node:stream';
 
+/** A body up to this many bytes is read and thrown away to keep the connection; a larger one costs it. */
+export const discardableBytes = 65_536;
+
 export interface RequestBodyOptions {
   /** Bytes; Infinity for none. */
   readonly limit: number;

@@ -1,6 +1,7 @@
 import type { Dispatcher } from 'undici';
 import type { Timeouts } from '../../snapshot/snapshot.ts';
 import { SourceError } from './body.ts';
+import type { Ongoing } from './carrier.ts';
 import type { Connection, WireRequest } from './connection.ts';
 import { Deadline } from './deadline.ts';
 import { exchangeReason, failure, failureFrom } from './failure.ts';
@@ -24,9 +25,9 @@ export interface AttemptFailure {
 }
 
 /** Told what comes of an attempt, in the order of `ResponseHandler`. */
-export interface AttemptListener {
-  information(status: number, headers: readonly string[]): void;
-  response(status: number, headers: readonly string[]): void;
+export interface AttemptListener<Head = readonly string[]> {
+  information(status: number, head: Head): void;
+  response(status: number, head: Head): void;
   /** False pauses until `resume`. */
   data(chunk: Buffer): boolean;
   /** The connection may carry another request, unless it has been closed by now. */
@@ -39,7 +40,7 @@ export interface AttemptListener {
  * reading (`readMs`, from the request's last byte to the whole head, then between two reads; not while the client
  * takes no more). Breaks the connection on every failure.
  */
-export class Attempt implements Dispatcher.DispatchHandler {
+export class Attempt implements Dispatcher.DispatchHandler, Ongoing {
   readonly #connection: Connection;
   readonly #request: WireRequest;
   readonly #listener: AttemptListener;

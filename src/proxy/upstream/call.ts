@@ -1,16 +1,16 @@
 import { type RetryRules, usualRetry } from '../../snapshot/retry.ts';
-import { Attempt, type AttemptFailure, type AttemptListener } from './attempt.ts';
-import { RequestBody } from './body.ts';
-import type { Connection, WireRequest } from './connection.ts';
+import type { AttemptFailure, AttemptListener } from './attempt.ts';
+import type { Carrier, Ongoing } from './carrier.ts';
 import type { LiveEndpoint } from './live-endpoint.ts';
 import type { LiveUpstream } from './live-upstream.ts';
 import type {
   OutboundCall,
-  OutboundRequest,
+  OutboundFacts,
   ResponseHandler,
   UpstreamFailure,
   UpstreamRecord,
 } from './outbound.ts';
+import type { Pooled } from './pool.ts';
 import { blames, mayRetry, mayRetryStatus, type Standing } from './retry.ts';
 import { noEndpoint, Tries } from './tries.ts';
 
@@ -25,19 +25,19 @@ const idempotent: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS', 'PUT'
  * A kept connection that turns out closed is no endpoint tried: the request goes to the same endpoint once more, over a
  * new connection, and only what becomes of that counts.
  */
-export class Call implements OutboundCall, AttemptListener {
+export class Call<C extends Pooled, Head> implements OutboundCall, AttemptListener<Head> {
   readonly record: UpstreamRecord;
-  readonly #request: OutboundRequest;
-  readonly #wire: WireRequest;
-  readonly #handler: ResponseHandler;
+  readonly #request: OutboundFacts;
+  readonly #carrier: Carrier<C, Head>;
+  readonly #handler: ResponseHandler<Head>;
   readonly #rules: RetryRules;
   readonly #startedAt: number;
   readonly #tries: Tries | null;
   readonly #now: () => number;
-  readonly #over: (call: Call) => void;
+  readonly #over: (call: Call<C, Head>) => void;
   #endpoint: LiveEndpoint | null = null;
-  #connection: Connection | null = null;
-  #attempt: Attempt | null = null;
+  #connection: C | null = null;
+  #attempt: Ongoing | null = null;
   #cancel: (() => void) | null = null;
   #chosenAt = 0;
   #sentAt = 0;
@@ -46,17 +46,20 @@ export class Call implements OutboundCall, AttemptListener {
   #finished = false;
 
   /**
+   * Does nothing before `start`.
    * @param upstream - null for one that is not configured
    * @param over - called once, when nothing of the call is left
    */
   constructor(
-    request: OutboundRequest,
-    handler: ResponseHandler,
+    request: OutboundFacts,
+    carrier: Carrier<C, Head>,
+    handler: ResponseHandler<Head>,
     upstream: LiveUpstream | null,
     now: () => number,
-    over: (call: Call) => void,
+    over: (call: Call<C, Head>) => void,
   ) {
     this.#request = request;
+    this.#carrier = carrier;
     this.#handler = handler;
     this.#rules = request.retry ?? usualRetry;
     this.#startedAt = now();
@@ -64,22 +67,12 @@ export class Call implements OutboundCall, AttemptListener {
       upstream === null ? null : new Tries(upstream, request.preference ?? null, this.#rules.tries);
     this.#now = now;
     this.#over = over;
-    const { method, target, headers, body } = request;
-    // A length of 0 is no body. undici then says `Content-Length: 0` where the method has a meaning for one.
-    const sent = body === null || body.length === 0 ? null : new RequestBody(body);
-    this.#wire = {
-      method,
-      target,
-      // undici takes the one header that ends its connection.
-      headers: request.close === true ? [...headers, 'Connection', 'close'] : headers,
-      body: sent,
-      headLimit: request.headLimit ?? Infinity,
-    };
     this.record = { upstream: request.upstream, endpoint: null, tries: 0, headMs: null, status: null };
-    // Nothing is told to the handler before the caller holds the call.
-    queueMicrotask(() => {
-      if (!this.#finished) this.#try(this.#tries?.next() ?? null, noEndpoint(request.upstream));
-    });
+  }
+
+  /** To be called once, when the caller holds the call: the handler may hear of it before this returns. */
+  start(): void {
+    if (!this.#finished) this.#try(this.#tries?.next() ?? null, noEndpoint(this.#request.upstream));
   }
 
   abort(): void {
@@ -101,17 +94,17 @@ export class Call implements OutboundCall, AttemptListener {
     this.#handler.onError(begun ? { ...why, reason: 'upstream_truncated' } : why);
   }
 
-  information(status: number, headers: readonly string[]): void {
+  information(status: number, head: Head): void {
     this.#told = true;
-    this.#handler.onInformation(status, headers);
+    this.#handler.onInformation(status, head);
   }
 
-  response(status: number, headers: readonly string[]): void {
+  response(status: number, head: Head): void {
     this.record.status = status;
     this.record.headMs = this.#now() - this.#sentAt;
     if (this.#triedElsewhere(status)) return;
     this.#told = true;
-    this.#handler.onResponse(status, headers);
+    this.#handler.onResponse(status, head);
   }
 
   data(chunk: Buffer): boolean {
@@ -123,8 +116,7 @@ export class Call implements OutboundCall, AttemptListener {
     const connection = this.#connection!;
     this.#tries!.upstream.succeeded(endpoint);
     this.#measure(endpoint);
-    // By then undici has closed it, if the response or leftover bytes call for that.
-    queueMicrotask(() => endpoint.pool.release(connection));
+    this.#carrier.release(endpoint, connection);
     this.#finish();
     this.#handler.onEnd();
   }
@@ -171,7 +163,7 @@ export class Call implements OutboundCall, AttemptListener {
       idempotent: idempotent.has(this.#request.method),
       unsent,
       answered,
-      spent: this.#wire.body?.consumed === true,
+      spent: this.#carrier.consumed,
       told: this.#told,
     };
   }
@@ -191,29 +183,31 @@ export class Call implements OutboundCall, AttemptListener {
     this.#endpoint = endpoint;
     this.record.endpoint = endpoint.name;
     this.#chosenAt = this.#now();
-    const kept = endpoint.pool.take();
+    const kept = this.#carrier.poolOf(endpoint).take();
     if (kept === null) this.#connect(endpoint);
     else this.#send(kept);
   }
 
   #connect(endpoint: LiveEndpoint): void {
-    this.#cancel = endpoint.pool.open(this.#request.timeouts.connectMs, (failure, connection) => {
-      this.#cancel = null;
-      if (connection !== null) return this.#send(connection);
-      this.record.tries++;
-      this.#tries!.upstream.failed(endpoint);
-      this.#next(
-        failure!,
-        mayRetry(this.#rules, failure!, this.#standing({ unsent: true, answered: false })),
-      );
-    });
+    this.#cancel = this.#carrier
+      .poolOf(endpoint)
+      .open(this.#request.timeouts.connectMs, (failure, connection) => {
+        this.#cancel = null;
+        if (connection !== null) return this.#send(connection);
+        this.record.tries++;
+        this.#tries!.upstream.failed(endpoint);
+        this.#next(
+          failure!,
+          mayRetry(this.#rules, failure!, this.#standing({ unsent: true, answered: false })),
+        );
+      });
   }
 
-  #send(connection: Connection): void {
+  #send(connection: C): void {
     this.record.tries++;
     this.#connection = connection;
     this.#sentAt = this.#now();
-    this.#attempt = new Attempt(connection, this.#wire, this.#request.timeouts, this);
+    this.#attempt = this.#carrier.attempt(connection, this);
     this.#attempt.start();
   }
 

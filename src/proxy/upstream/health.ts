@@ -63,7 +63,7 @@ class Loop {
  * `done` is called once and never before this returns; not at all after the returned function.
  */
 export function check(
-  { endpoint, pool }: LiveEndpoint,
+  { endpoint, dialer }: LiveEndpoint,
   health: Health,
   done: (passed: boolean, detail: string) => void,
 ): () => void {
@@ -78,7 +78,7 @@ export function check(
     undo();
   };
   deadline.start(health.timeoutMs);
-  undo = pool.dialer.dial(health.timeoutMs, (failure, socket) => {
+  undo = dialer.dial(health.timeoutMs, (failure, socket) => {
     if (socket === null) return finish(false, `${failure?.reason}: ${failure?.detail}`);
     const connection = new Connection(socket, { connections: 1, timeoutMs: health.timeoutMs }, 0);
     const request = {

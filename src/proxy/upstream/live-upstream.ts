@@ -167,21 +167,21 @@ export class LiveUpstream {
   status(): UpstreamStatus[] {
     this.#readmit();
     const now = this.#surroundings.now();
-    return this.endpoints.map(({ name, condition, active, pool }) => ({
+    return this.endpoints.map(({ name, condition, active, idle }) => ({
       upstream: this.upstream.name,
       endpoint: name,
       healthy: condition.healthy,
       ejectedForMs: Math.max(condition.ejectedUntil - now, 0),
       active,
       failures: condition.failures,
-      idle: pool.idle,
+      idle,
     }));
   }
 
   /** Stops checking and closes what is idle; requests under way finish. `next`'s endpoints go on under it. */
   retire(next: LiveUpstream | null): void {
     this.#checks?.stop();
-    for (const one of this.endpoints) if (next?.endpoints.includes(one) !== true) one.pool.retire();
+    for (const one of this.endpoints) if (next?.endpoints.includes(one) !== true) one.retire();
   }
 
   /** Seen when someone looks: an ejection needs no timer to end. */

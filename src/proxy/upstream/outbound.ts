@@ -3,21 +3,25 @@ import type { UpstreamReason } from '../../snapshot/reason.ts';
 import type { RetryRules } from '../../snapshot/retry.ts';
 import type { Timeouts } from '../../snapshot/snapshot.ts';
 
-/** A request on its way to an upstream: plain values; every header is exactly as it goes out. */
-export interface OutboundRequest {
+/** What has to be known of a request to find it an endpoint, and another if that fails. */
+export interface OutboundFacts {
   /** `Upstream.name`. */
   readonly upstream: string;
   readonly method: string;
-  /** Path and query. */
-  readonly target: string;
-  /** Name, value, name, value … as sent. Holds Host; holds no framing or hop-by-hop header. */
-  readonly headers: readonly string[];
-  readonly body: OutboundBody | null;
   readonly timeouts: Timeouts;
   /** Null or absent: whoever's turn it is. */
   readonly preference?: Preference | null;
   /** Default: `usualRetry`. */
   readonly retry?: RetryRules;
+}
+
+/** A request on its way to an upstream: plain values; every header is exactly as it goes out. */
+export interface OutboundRequest extends OutboundFacts {
+  /** Path and query. */
+  readonly target: string;
+  /** Name, value, name, value … as sent. Holds Host; holds no framing or hop-by-hop header. */
+  readonly headers: readonly string[];
+  readonly body: OutboundBody | null;
   /** Most bytes of a response's head. Default: 64 KiB, which is the most there is. */
   readonly headLimit?: number;
   /** The connection carries no further request. */
@@ -44,11 +48,11 @@ export interface OutboundBody {
 }
 
 /** Told what comes back. Calls come in this order: onInformation*, onResponse, onData*, then onEnd or onError. */
-export interface ResponseHandler {
+export interface ResponseHandler<Head = readonly string[]> {
   /** A 1xx other than 101. */
-  onInformation(status: number, headers: readonly string[]): void;
-  /** Name, value, … as received, hop-by-hop headers included. */
-  onResponse(status: number, headers: readonly string[]): void;
+  onInformation(status: number, head: Head): void;
+  /** Name, value, … as received, hop-by-hop headers included, or what the carrier makes of a head. */
+  onResponse(status: number, head: Head): void;
   /** False pauses the upstream until `OutboundCall.resume`. */
   onData(chunk: Buffer): boolean;
   onEnd(): void;

@@ -1,32 +1,44 @@
-import type { Endpoint, Upstream } from '../../snapshot/snapshot.ts';
-import { Connection } from './connection.ts';
+import type { Socket } from 'node:net';
+import type { Upstream } from '../../snapshot/snapshot.ts';
 import type { UpstreamFailure } from './outbound.ts';
-import { createDialer, type Dialer } from './socket.ts';
+import type { Dialer } from './socket.ts';
 
 /** A connection is closed behind so many requests, or at that age: nginx's keepalive_requests and keepalive_time. */
 const requestLimit = 10_000;
 const ageLimitMs = 3_600_000;
 
-/**
- * The connections to one endpoint, all under one identity. One request at a time on each; as many as there are requests
- * under way, which the listeners' limits bound. Only `keepAlive.connections` of them are kept when idle.
- */
-export class Pool {
+/** A connection that is kept for the next request. */
+export interface Pooled {
+  readonly socket: Socket;
+  /** On the pool's clock, in milliseconds. */
+  readonly openedAt: number;
+  /** Requests it has carried. */
+  readonly requests: number;
+  /** Open as far as is known, and fit for another request. */
+  readonly usable: boolean;
+  destroy(): void;
+}
+
+export interface PoolParts<C extends Pooled> {
   readonly dialer: Dialer;
-  readonly #keepAlive: Upstream['keepAlive'];
-  readonly #now: () => number;
+  readonly keepAlive: Upstream['keepAlive'];
+  /** A clock that never goes back, in milliseconds. */
+  readonly now: () => number;
+  readonly wrap: (socket: Socket, keepAlive: Upstream['keepAlive'], openedAt: number) => C;
+}
+
+/**
+ * The connections of one kind to one endpoint, all under one identity. One request at a time on each; as many as there
+ * are requests under way, which the listeners' limits bound. Only `keepAlive.connections` of them are kept when idle.
+ */
+export class Pool<C extends Pooled> {
+  readonly #parts: PoolParts<C>;
   /** The one used last at the end: what is not needed ages at the front. */
-  #idle: Connection[] = [];
+  #idle: C[] = [];
   #retired = false;
 
-  constructor(
-    endpoint: Endpoint,
-    { tls, keepAlive }: Pick<Upstream, 'tls' | 'keepAlive'>,
-    now: () => number,
-  ) {
-    this.dialer = createDialer(endpoint, tls);
-    this.#keepAlive = keepAlive;
-    this.#now = now;
+  constructor(parts: PoolParts<C>) {
+    this.#parts = parts;
   }
 
   get idle(): number {
@@ -34,7 +46,7 @@ export class Pool {
   }
 
   /** A kept connection, or null. */
-  take(): Connection | null {
+  take(): C | null {
     for (;;) {
       const connection = this.#idle.pop();
       if (connection === undefined) return null;
@@ -46,27 +58,26 @@ export class Pool {
   /**
    * A new connection. `done` is called once and never before this returns; not at all after the returned function.
    */
-  open(
-    timeoutMs: number,
-    done: (failure: UpstreamFailure | null, connection: Connection | null) => void,
-  ): () => void {
-    return this.dialer.dial(timeoutMs, (failure, socket) => {
+  open(timeoutMs: number, done: (failure: UpstreamFailure | null, connection: C | null) => void): () => void {
+    const { dialer, keepAlive, now, wrap } = this.#parts;
+    return dialer.dial(timeoutMs, (failure, socket) => {
       if (socket === null) return done(failure, null);
-      const connection = new Connection(socket, this.#keepAlive, this.#now());
+      const connection = wrap(socket, keepAlive, now());
       socket.once('close', () => this.#forget(connection));
       done(null, connection);
     });
   }
 
   /** A connection whose request is over comes back, to be kept or closed. */
-  release(connection: Connection): void {
-    const spent = connection.requests >= requestLimit || this.#now() - connection.openedAt >= ageLimitMs;
+  release(connection: C): void {
+    const spent =
+      connection.requests >= requestLimit || this.#parts.now() - connection.openedAt >= ageLimitMs;
     if (this.#retired || spent || !connection.usable) {
       connection.destroy();
       return;
     }
     this.#idle.push(connection);
-    if (this.#idle.length > this.#keepAlive.connections) this.#idle.shift()?.destroy();
+    if (this.#idle.length > this.#parts.keepAlive.connections) this.#idle.shift()?.destroy();
   }
 
   /** Closes what is idle now, and everything else when its request is over. */
@@ -77,7 +88,7 @@ export class Pool {
     for (const connection of idle) connection.destroy();
   }
 
-  #forget(connection: Connection): void {
+  #forget(connection: C): void {
     const index = this.#idle.indexOf(connection);
     if (index !== -1) this.#idle.splice(index, 1);
   }

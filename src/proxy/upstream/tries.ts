@@ -3,12 +3,16 @@ import type { LiveEndpoint } from './live-endpoint.ts';
 import type { LiveUpstream } from './live-upstream.ts';
 import type { Preference, UpstreamFailure } from './outbound.ts';
 
+const none: ReadonlySet<LiveEndpoint> = new Set();
+
 /** The endpoints tried for one request, at most as many as the route's rules or `Upstream.tries` say. */
 export class Tries {
   readonly upstream: LiveUpstream;
   readonly #preference: Preference | null;
   readonly #most: number;
-  readonly #tried = new Set<LiveEndpoint>();
+  /** Grows with the second: most requests need one, and nothing to remember it by. */
+  #tried: ReadonlySet<LiveEndpoint> = none;
+  #first: LiveEndpoint | null = null;
 
   constructor(upstream: LiveUpstream, preference: Preference | null, most: number | null) {
     this.upstream = upstream;
@@ -18,10 +22,14 @@ export class Tries {
 
   /** The next endpoint, its request counted as under way until `done`; null when there is none left to try. */
   next(): LiveEndpoint | null {
-    if (this.#tried.size >= this.#most) return null;
+    if (this.#first !== null) {
+      if (this.#tried.size + (this.#tried === none ? 1 : 0) >= this.#most) return null;
+      if (this.#tried === none) this.#tried = new Set([this.#first]);
+    } else if (this.#most < 1) return null;
     const one = this.upstream.pick(this.#tried, this.#preference);
     if (one === null) return null;
-    this.#tried.add(one);
+    if (this.#first === null) this.#first = one;
+    else this.#tried = new Set([...this.#tried, one]);
     one.active++;
     return one;
   }

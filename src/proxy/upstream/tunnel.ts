@@ -50,7 +50,7 @@ export function openTunnel(
     const dial = (): void => {
       const endpoint = one;
       if (endpoint === null) return fail(noEndpoint(upstream.upstream.name));
-      cancel = endpoint.pool.dialer.dial(connectMs, (failure, socket) => {
+      cancel = endpoint.dialer.dial(connectMs, (failure, socket) => {
         if (socket === null) {
           upstream.failed(endpoint);
           one = mayRetry(rules, failure!, standing) ? tries.another(failure!) : null;

@@ -2,15 +2,18 @@ import type { Observer } from '../../observe/observer.ts';
 import { type RetryRules, usualRetry } from '../../snapshot/retry.ts';
 import type { Timeouts, Upstream } from '../../snapshot/snapshot.ts';
 import { Call } from './call.ts';
+import { type Carrier, UndiciCarrier } from './carrier.ts';
 import { failure, UpstreamError } from './failure.ts';
 import { LiveUpstream, type Surroundings, type UpstreamStatus } from './live-upstream.ts';
 import type {
   OutboundCall,
+  OutboundFacts,
   OutboundRequest,
   Preference,
   ResponseHandler,
   UpstreamFailure,
 } from './outbound.ts';
+import type { Pooled } from './pool.ts';
 import { noEndpoint } from './tries.ts';
 import { openTunnel, type Tunnel } from './tunnel.ts';
 
@@ -73,7 +76,20 @@ export class Upstreams {
    * never destroyed nor drained from here.
    */
   send(request: OutboundRequest, handler: ResponseHandler): OutboundCall {
-    const call = new Call(request, handler, this.#find(request.upstream), this.#surroundings.now, this.#over);
+    const call = this.carry(request, new UndiciCarrier(request), handler);
+    // Nothing is told to the handler before the caller holds the call.
+    queueMicrotask(() => call.start());
+    return call;
+  }
+
+  /** As `send`, over connections of a kind of the caller's choice. Nothing is done before the call's `start`. */
+  carry<C extends Pooled, Head>(
+    request: OutboundFacts,
+    carrier: Carrier<C, Head>,
+    handler: ResponseHandler<Head>,
+  ): Call<C, Head> {
+    const { now } = this.#surroundings;
+    const call = new Call(request, carrier, handler, this.#find(request.upstream), now, this.#over);
     this.#underway.add(call);
     return call;
   }

@@ -42,7 +42,7 @@ export function compileRoute(
   if (answer === null && !context.hasUpstream(upstreams, config.upstream ?? '')) {
     context.problem(`${path}/upstream`, `there is no upstream ${config.upstream ?? ''}`);
   }
-  return Object.freeze({
+  const route: Omit<Route, 'express'> = {
     id: `${host.id} ${pathType} ${config.path}`,
     hostId: host.id,
     path: config.path,
@@ -85,7 +85,19 @@ export function compileRoute(
     timeouts: timeouts(config.timeouts),
     bodyLimit: config.bodyLimit === undefined ? defaults.bodyLimit : parseSize(config.bodyLimit),
     upgrade: Object.freeze((config.upgrade ?? defaults.upgrade).map((token) => token.toLowerCase())),
-  });
+  };
+  return Object.freeze({ ...route, express: isExpress(route) });
+}
+
+/**
+ * The express lane knows a request by its head and passes bodies by. What waits for an answer elsewhere, reads bodies,
+ * chooses among upstreams by the client's cookies, or counts what it did before, is the full lane's.
+ */
+function isExpress(route: Omit<Route, 'express'>): boolean {
+  const { access, rateLimit, errorPages, canaries, affinity, mirror, bufferRequest } = route;
+  const asks = access !== null && (access.basicAuth !== null || access.external !== null);
+  const plain = rateLimit === null && errorPages === null && affinity === null && mirror === null;
+  return plain && !asks && canaries.length === 0 && !bufferRequest;
 }
 
 function compilePath(

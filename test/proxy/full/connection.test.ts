@@ -61,16 +61,33 @@ await t.test('pipelined requests are served in order, one at a time', async (t) 
   await client.until('</20>');
 });
 
-await t.test('a flood of pipelined requests costs the connection, not the upstream', async (t) => {
+await t.test('the full lane ends a connection with a flood of pipelined requests', async (t) => {
   let requests = 0;
   const origin = await startRawOrigin(t, (socket) => socket.on('data', () => requests++));
-  const lane = await startLane(t, { origin: origin.port });
+  const lane = await startLane(t, { origin: origin.port, expressLane: false });
   const client = lane.connect();
   client.write(get('/').repeat(5000));
   await client.closed;
   t.ok(requests <= 1, `${requests} reached the upstream`);
   t.equal(client.text, '');
   t.match(await lane.event(), { reason: 'client_abort' });
+});
+
+await t.test('a flood of pipelined requests reaches the upstream one at a time', async (t) => {
+  let under = 0;
+  let most = 0;
+  const origin = await startOrigin(t, (_request, response) => {
+    most = Math.max(most, ++under);
+    setImmediate(() => {
+      under--;
+      response.end('ok');
+    });
+  });
+  const lane = await startLane(t, { origin: origin.port, expressLane: true });
+  const client = lane.connect();
+  client.write(get('/').repeat(500));
+  await lane.event(499);
+  t.equal(most, 1);
 });
 
 await t.test('requests that keep coming behind a slow one are not read', async (t) => {

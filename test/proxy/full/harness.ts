@@ -2,7 +2,8 @@ import { EventEmitter, once } from 'node:events';
 import { createServer, type RequestListener, type Server } from 'node:http';
 import { connect, createServer as createTcpServer, type AddressInfo, type Socket } from 'node:net';
 import type { RequestEvent } from '../../../src/observe/observer.ts';
-import { FullLane, type FullLaneOptions } from '../../../src/proxy/full-lane.ts';
+import type { FullLaneOptions } from '../../../src/proxy/full-lane.ts';
+import { Lanes } from '../../../src/proxy/lanes.ts';
 import { Upstreams } from '../../../src/proxy/upstream/upstreams.ts';
 import { testHostAuth } from '../../support/client-auth.ts';
 import type { Connection } from '../../../src/snapshot/connection.ts';
@@ -53,21 +54,27 @@ const route: Route = testRoute('a.test', '/', {
   identityHeaders: { dialects: ['nginx'], certificate: false, templates: new Map() },
   timeouts: { connectMs: 5000, sendMs: 60_000, readMs: 60_000 },
   upgrade: ['websocket'],
+  express: true,
 });
+
+/** `MTLS_TEST_LANE=full` turns the express lane off. */
+export const expressLane = process.env['MTLS_TEST_LANE'] !== 'full';
 
 export interface LaneOptions {
   /** Port of the origin on 127.0.0.1; null: the upstream has no endpoints. */
   readonly origin: number | null;
   readonly route?: Partial<Route>;
+  /** Default: as the environment says. */
+  readonly expressLane?: boolean;
   readonly limits?: Partial<Limits>;
   readonly decide?: FullLaneOptions['decide'];
   /** Accepts the socket in place of the lane itself: for handing over a socket with bytes in it. */
-  readonly hand?: (socket: Socket, lane: FullLane) => void;
+  readonly hand?: (socket: Socket, lane: Lanes) => void;
 }
 
-/** A full lane behind a plain TCP port, with the upstream's real dispatch and a decision of the test's own. */
+/** Both lanes, or the full one alone, behind a plain TCP port, with the upstream's real dispatch and a decision of the test's own. */
 export class LaneUnderTest {
-  readonly lane: FullLane;
+  readonly lane: Lanes;
   readonly events: RequestEvent[] = [];
   readonly route: Route;
   readonly host: Host;
@@ -112,7 +119,7 @@ export class LaneUnderTest {
     };
     this.#upstreams = new Upstreams({ observer });
     this.#upstreams.update(this.snapshot.upstreams);
-    this.lane = new FullLane({
+    this.lane = new Lanes({
       snapshot: () => this.snapshot,
       decide: options.decide ?? ((_snapshot, _connection, head) => this.forward(head)),
       upstreams: this.#upstreams,
@@ -182,6 +189,7 @@ function snapshotOf(host: Host, options: LaneOptions): Snapshot {
     limits: { ...limits, ...options.limits },
     shutdown: { delayMs: 0, graceMs: 1000 },
     accessLog: false,
+    expressLane: options.expressLane ?? expressLane,
   });
 }
 

@@ -1,0 +1,433 @@
+import type { Socket } from 'node:net';
+import type { RequestEvent } from '../../observe/observer.ts';
+import type { Connection } from '../../snapshot/connection.ts';
+import type { Decision, Forward } from '../../snapshot/decision.ts';
+import type { ConnectionEnd } from '../../snapshot/reason.ts';
+import type { RequestHead } from '../../snapshot/request-head.ts';
+import type { Snapshot } from '../../snapshot/snapshot.ts';
+import { breakOff, closeGently } from '../closing.ts';
+import { generateRequestId } from '../full/judgement.ts';
+import { readPreflight } from '../headers/preflight.ts';
+import { chooseRequestId } from '../headers/request-id.ts';
+import { plainValueBytes } from '../wire/bytes.ts';
+import { Fields } from '../wire/fields.ts';
+import { ExpressExchange } from './express-exchange.ts';
+import type { ExpressLane } from './express-lane.ts';
+import { type HeaderBlock, readHeaderBlock } from './header-block.ts';
+import { Outgoing } from './outgoing.ts';
+import { RequestLine } from './request-line.ts';
+import { RequestPlan } from './request-plan.ts';
+
+/** Reading a head is never interrupted, so these serve all connections. */
+const line = new RequestLine();
+const fields = new Fields(1000);
+
+/** What a connection waits for, and until when. */
+type Waiting = 'head' | 'rest_of_head' | 'next_request' | 'body' | 'client' | 'upstream';
+
+/**
+ * One downstream connection while the express lane has it: its requests in order, one at a time. At the first bytes that
+ * are not unmistakably a plain request for a plain route, the full lane gets it, with those bytes unread.
+ */
+export class ExpressConnection {
+  readonly lane: ExpressLane;
+  readonly socket: Socket;
+  readonly connection: Connection;
+  readonly out: Outgoing;
+  #exchange: ExpressExchange | null = null;
+  /** Bytes behind what was served. */
+  #held: Buffer | null = null;
+  /** The last header section; the next is likely the same. */
+  #block: HeaderBlock | null = null;
+  #served = 0;
+  /** Bytes of the body of a request that was answered without it. */
+  #rest: ExpressExchange | null = null;
+  #waiting: Waiting = 'head';
+  /** On the clock of `performance.now`. */
+  #until = Infinity;
+  #taking = true;
+  /** The client sends no more. */
+  #ended = false;
+  #closed = false;
+  #paused = false;
+  #pumping = false;
+
+  constructor(lane: ExpressLane, socket: Socket, connection: Connection) {
+    this.lane = lane;
+    this.socket = socket;
+    this.connection = connection;
+    this.out = new Outgoing(socket);
+    this.#wait('head', performance.now());
+    socket.on('data', this.#onData);
+    socket.on('drain', this.#onDrain);
+    socket.on('end', this.#onEnd);
+    socket.on('close', this.#onClose);
+  }
+
+  /** No request is being served. */
+  get idle(): boolean {
+    return this.#exchange === null;
+  }
+
+  /** The response being written is the last, by what is known of the connection. */
+  get ending(): boolean {
+    return this.lane.draining || this.#isUsedUp || !this.#taking;
+  }
+
+  get #isUsedUp(): boolean {
+    return this.#served >= this.lane.snapshot().limits.keepAliveRequests;
+  }
+
+  /** The answer that is being written is the last: later requests are never read. */
+  takeNoMore(): void {
+    this.#taking = false;
+  }
+
+  /** Closes behind what is under way, at once where that is nothing. */
+  closeSoon(): void {
+    if (this.idle) this.#close(null);
+    else this.#taking = false;
+  }
+
+  breakOff(): void {
+    this.#closed = true;
+    breakOff(this.socket);
+  }
+
+  /** The client does not take what is written for it. */
+  watchStall(): void {
+    this.#wait('client', performance.now());
+  }
+
+  /** The upstream takes nothing of the body for now, or takes it again. */
+  bodyFlows(flows: boolean): void {
+    if (!flows) {
+      this.#wait('upstream', 0);
+      this.#pause();
+    } else if (this.#exchange?.bodyPending === true) {
+      this.#wait('body', performance.now());
+      this.#resume();
+    }
+  }
+
+  /** Reports without letting an observer's mistake end the process. */
+  report(event: RequestEvent): void {
+    this.lane.report(event);
+  }
+
+  /** Looks at the clock, `performance.now`'s, every now and then. */
+  look(now: number): void {
+    if (now < this.#until || this.#closed) return;
+    switch (this.#waiting) {
+      case 'head':
+        return this.#close('unused');
+      case 'next_request':
+        return this.#close(this.lane.draining ? null : 'keep_alive_timeout');
+      case 'rest_of_head':
+        this.#handOver().failed('head_timeout', 'the head did not come to its end');
+        return;
+      case 'body':
+        this.#exchange?.fail(
+          'body_timeout',
+          `no byte of the body came for ${this.lane.snapshot().limits.bodyTimeoutMs} ms`,
+        );
+        return;
+      case 'client':
+        this.#exchange?.fail('client_abort', 'the client stopped reading');
+        return;
+      case 'upstream':
+    }
+  }
+
+  /** What is remembered of the last request is let go of: the connection has been idle for a while. */
+  forget(): void {
+    if (this.idle) this.#block = null;
+  }
+
+  done(exchange: ExpressExchange): void {
+    if (this.#exchange !== exchange) return;
+    this.#exchange = null;
+    if (this.#closed) return;
+    if (exchange.bodyPending) {
+      if (!this.#taking) return this.#close(null, true);
+      // Answered without it, and small: read over, to keep the connection.
+      this.#rest = exchange;
+    }
+    if (!this.#taking) return this.#close();
+    this.#wait('next_request', performance.now());
+    if (!this.#pumping) this.#pump();
+  }
+
+  readonly #onData = (chunk: Buffer): void => {
+    const exchange = this.#exchange;
+    if (exchange === null) {
+      this.#held = this.#held === null ? chunk : Buffer.concat([this.#held, chunk]);
+      this.#pump();
+      return;
+    }
+    if (exchange.bodyPending) {
+      const end = exchange.body!.feed(chunk, 0);
+      if (end === -1 || this.#closed) return;
+      if (exchange.bodyPending) {
+        if (this.#paused) return;
+        if (exchange.body!.flows) this.#wait('body', performance.now());
+        else this.bodyFlows(false);
+        return;
+      }
+      if (this.#exchange === exchange) this.#wait('upstream', 0);
+      if (end === chunk.length) return;
+      this.#held = chunk.subarray(end);
+    } else {
+      this.#held = this.#held === null ? chunk : Buffer.concat([this.#held, chunk]);
+    }
+    // Requests ahead of their turn wait, and the client with more of them.
+    if (this.#exchange !== null) this.#pause();
+    else this.#pump();
+  };
+
+  /** Serves what is held, request by request, until one is under way or nothing is left. */
+  #pump(): void {
+    this.#pumping = true;
+    while (this.#exchange === null && !this.#closed && this.#held !== null) {
+      const bytes = this.#held;
+      this.#held = null;
+      const rest = this.#rest;
+      const from = rest === null ? 0 : rest.body!.feed(bytes, 0);
+      if (rest !== null) {
+        if (from === -1) {
+          this.#close();
+          break;
+        }
+        if (rest.bodyPending) break;
+        this.#rest = null;
+        if (from === bytes.length) break;
+      }
+      if (!this.#taking) break;
+      this.#serve(bytes, from);
+      // A partial head: more has to come first.
+      if (this.#exchange === null && this.#held !== null && this.#waiting === 'rest_of_head') break;
+    }
+    this.#pumping = false;
+    if (this.#exchange !== null || this.#closed) return;
+    if (this.#ended) this.#endOfInput();
+    else this.#resume();
+  }
+
+  #serve(bytes: Buffer, from: number): void {
+    const { lane } = this;
+    const snapshot = lane.snapshot();
+    const now = performance.now();
+    const { limits } = snapshot;
+    const reading = line.read(bytes, from, bytes.length);
+    let block = this.#block;
+    let end = 0;
+    if (reading === 'whole' && block !== null && block.standsAt(bytes, line.end)) {
+      end = line.end + block.bytes.length;
+    } else {
+      const rest =
+        reading === 'whole' ? fields.read(bytes, line.end, bytes.length, plainValueBytes) : reading;
+      if (rest === 'partial' && bytes.length - from < limits.headSize) {
+        this.#held = from === 0 ? bytes : bytes.subarray(from);
+        if (this.#waiting !== 'rest_of_head') this.#wait('rest_of_head', now);
+        return;
+      }
+      block =
+        rest === 'whole' && fields.count <= limits.headerCount
+          ? readHeaderBlock(bytes, line.end, fields)
+          : null;
+      if (block !== null) {
+        end = fields.end;
+        this.#block = block;
+      }
+    }
+    if (block === null || end - from >= limits.headSize) {
+      this.#handOver(bytes.subarray(from));
+      return;
+    }
+    this.#decide(snapshot, block, bytes, from, end, now);
+  }
+
+  #decide(
+    snapshot: Snapshot,
+    block: HeaderBlock,
+    bytes: Buffer,
+    from: number,
+    end: number,
+    startedAt: number,
+  ): void {
+    const { lane, connection } = this;
+    const { method, targetStart, queryStart, targetEnd } = line;
+    const target = bytes.toString('latin1', targetStart, targetEnd);
+    const path = queryStart === targetEnd ? target : target.slice(0, queryStart - targetStart);
+    const told = block.told(connection.remoteAddress, snapshot.forwarded.trust);
+    const preflight = method === 'OPTIONS' ? readPreflight(method, block.rawHeaders) : null;
+    const head: RequestHead = {
+      method,
+      path,
+      query: queryStart === targetEnd ? '' : target.slice(queryStart - targetStart),
+      host: block.host,
+      authority: block.authority,
+      ...(told === null ? null : { told }),
+      ...(preflight === null ? null : { preflight }),
+    };
+    let decision: Decision;
+    let plan: RequestPlan | null = null;
+    try {
+      decision = lane.decide(snapshot, connection, head, lane.now());
+      if (!isExpress(snapshot, decision, block)) {
+        this.#handOver(bytes.subarray(from));
+        return;
+      }
+      if (decision.action === 'forward') {
+        plan = this.#plan(snapshot, decision, block, head);
+        if (/[^!-~]/.test(decision.target)) throw new TypeError('a target that cannot be written');
+      }
+    } catch {
+      // Refused there, for its reason.
+      this.#handOver(bytes.subarray(from));
+      return;
+    }
+    const requestId =
+      block.requestId === null ? generateRequestId() : chooseRequestId(block.requestId, generateRequestId());
+    this.#served++;
+    const exchange = new ExpressExchange(this, { method, target, block, requestId, decision }, startedAt);
+    this.#exchange = exchange;
+    this.#begin(exchange, decision, plan, bytes, end);
+  }
+
+  #begin(
+    exchange: ExpressExchange,
+    decision: Decision,
+    plan: RequestPlan | null,
+    bytes: Buffer,
+    end: number,
+  ): void {
+    const { body, facts } = exchange;
+    let rest = end;
+    if (body === null) {
+      if (end < bytes.length) this.#held = bytes.subarray(end);
+    } else if (end < bytes.length) {
+      rest = body.feed(bytes, end);
+      if (rest !== -1 && rest < bytes.length) this.#held = bytes.subarray(rest);
+    }
+    if (exchange.over || this.#exchange !== exchange || rest === -1) return;
+    if (body === null || body.complete) this.#wait('upstream', 0);
+    else this.#wait('body', performance.now());
+    if (decision.action === 'respond') {
+      exchange.respond(decision);
+      return;
+    }
+    exchange.head = plan!.write(facts.method, decision.target, facts.requestId);
+    const call = this.lane.upstreams.carry(exchange, exchange, exchange);
+    exchange.attach(call);
+    call.start();
+    if (exchange.over) return;
+    if (exchange.bodyPending && !body!.flows) this.bodyFlows(false);
+    else if (this.#held !== null) this.#pause();
+  }
+
+  #plan(snapshot: Snapshot, { route }: Forward, block: HeaderBlock, head: RequestHead): RequestPlan {
+    const { plan } = block;
+    if (plan !== null && plan.fits(snapshot, route, head)) return plan;
+    return (block.plan = new RequestPlan(snapshot, route, this.connection, block, head));
+  }
+
+  /** The full lane goes on from here; what is held, or given, comes first. */
+  #handOver(bytes: Buffer | null = this.#held): ReturnType<ExpressLane['handOver']> {
+    const { socket } = this;
+    this.#closed = true;
+    this.#until = Infinity;
+    this.#held = null;
+    this.#block = null;
+    socket.off('data', this.#onData);
+    socket.off('drain', this.#onDrain);
+    socket.off('end', this.#onEnd);
+    socket.off('close', this.#onClose);
+    socket.pause();
+    if (bytes !== null && bytes.length > 0 && !socket.readableEnded) socket.unshift(bytes);
+    return this.lane.handOver(this, this.#served);
+  }
+
+  #close(end: ConnectionEnd | null = this.#isUsedUp ? 'keep_alive_requests' : null, patient = false): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#until = Infinity;
+    if (end !== null) this.lane.ended({ listener: this.connection.listener, reason: end });
+    this.socket.off('data', this.#onData);
+    closeGently(this.socket, patient);
+  }
+
+  readonly #onDrain = (): void => {
+    const exchange = this.#exchange;
+    if (exchange === null) return;
+    if (this.#waiting === 'client') this.#wait(exchange.bodyPending ? 'body' : 'upstream', performance.now());
+    exchange.drained();
+  };
+
+  readonly #onEnd = (): void => {
+    this.#ended = true;
+    const exchange = this.#exchange;
+    if (exchange === null) return this.#endOfInput();
+    // As node:http has it, and nginx: who sends no more wants no more.
+    this.#closed = true;
+    this.#exchange = null;
+    exchange.gone();
+    this.socket.destroy();
+  };
+
+  #endOfInput(): void {
+    if (this.#closed) return;
+    if (this.#held === null || this.#rest !== null) return this.#close(null);
+    this.#handOver(null).failed('bad_request', 'the connection ended in the middle of a head');
+  }
+
+  readonly #onClose = (): void => {
+    this.#closed = true;
+    this.#until = Infinity;
+    this.#exchange?.gone();
+    this.#exchange = null;
+    this.#block = null;
+    this.lane.released(this);
+  };
+
+  #pause(): void {
+    if (this.#paused) return;
+    this.#paused = true;
+    this.socket.pause();
+  }
+
+  #resume(): void {
+    if (!this.#paused) return;
+    this.#paused = false;
+    this.socket.resume();
+  }
+
+  #wait(waiting: Waiting, now: number): void {
+    this.#waiting = waiting;
+    this.#until = waiting === 'upstream' ? Infinity : now + this.#patience(waiting);
+  }
+
+  #patience(waiting: Waiting): number {
+    const { limits } = this.lane.snapshot();
+    switch (waiting) {
+      case 'head':
+      case 'rest_of_head':
+        return limits.headTimeoutMs;
+      case 'next_request':
+        return this.lane.draining ? Math.min(1000, limits.keepAliveTimeoutMs) : limits.keepAliveTimeoutMs;
+      default:
+        return limits.bodyTimeoutMs > 0 ? limits.bodyTimeoutMs : Infinity;
+    }
+  }
+}
+
+/** The lane may carry the decision out: all that the route wants of it is what a plain request can be given. */
+function isExpress(snapshot: Snapshot, decision: Decision, { framing }: HeaderBlock): boolean {
+  const { route } = decision;
+  if (decision.action === 'respond')
+    return framing.kind === 'none' && (route === null || route.errorPages === null);
+  const { upstream, bodyLimit } = decision.route;
+  if (!decision.route.express || decision.authenticate) return false;
+  if (framing.kind === 'length' && framing.length > bodyLimit) return false;
+  return snapshot.upstreams.get(upstream)?.hash === null;
+}

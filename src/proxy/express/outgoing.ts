@@ -1,0 +1,65 @@
+import type { Socket } from 'node:net';
+
+/** Up to here, pieces are copied into one: a TLS record and a system call for each cost more. */
+const copyLimit = 32 * 1024;
+
+/** What is on its way to a client, put together before it is written: a head and the first of its body go as one. */
+export class Outgoing {
+  readonly #socket: Socket;
+  #head: string | null = null;
+  #pieces: (Buffer | string)[] = [];
+
+  constructor(socket: Socket) {
+    this.#socket = socket;
+  }
+
+  /** @param text One character per byte. */
+  head(text: string): void {
+    // Behind interim responses that are still here.
+    if (this.#pieces.length > 0) this.#pieces.push(text);
+    else this.#head = text;
+  }
+
+  /** @param piece Bytes, or text of one character per byte. */
+  add(piece: Buffer | string): void {
+    this.#pieces.push(piece);
+  }
+
+  /** Writes what is there. False: the socket takes no more until its `drain`. */
+  flush(): boolean {
+    const socket = this.#socket;
+    const head = this.#head;
+    const pieces = this.#pieces;
+    if (head === null && pieces.length === 0) return !socket.writableNeedDrain;
+    this.#head = null;
+    if (pieces.length === 0) return socket.write(head!, 'latin1');
+    this.#pieces = [];
+    if (head === null && pieces.length === 1) return write(socket, pieces[0]!);
+    let length = head?.length ?? 0;
+    for (const piece of pieces) length += piece.length;
+    if (length <= copyLimit) {
+      const all = Buffer.allocUnsafe(length);
+      let at = head === null ? 0 : all.write(head, 0, 'latin1');
+      for (const piece of pieces) {
+        at += typeof piece === 'string' ? all.write(piece, at, 'latin1') : piece.copy(all, at);
+      }
+      return socket.write(all);
+    }
+    socket.cork();
+    if (head !== null) socket.write(head, 'latin1');
+    let flows = true;
+    for (const piece of pieces) flows = write(socket, piece);
+    socket.uncork();
+    return flows;
+  }
+
+  /** Nothing of it is written. */
+  drop(): void {
+    this.#head = null;
+    this.#pieces = [];
+  }
+}
+
+function write(socket: Socket, piece: Buffer | string): boolean {
+  return typeof piece === 'string' ? socket.write(piece, 'latin1') : socket.write(piece);
+}
