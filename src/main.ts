@@ -19,6 +19,10 @@ const commands: Readonly<Record<string, Entry>> = {
     summary: 'check FILE                  say everything that is wrong with a configuration',
     load: async () => (await import('./config/command.ts')).runCheck,
   },
+  explain: {
+    summary: 'explain --config FILE       say what becomes of a request, and why',
+    load: async () => (await import('./explain/command.ts')).runExplain,
+  },
   migrate: {
     summary: 'migrate PATH                say what becomes of the manifests that ran ingress-nginx',
     load: async () => (await import('./ingress/migrate/command.ts')).runMigrate,

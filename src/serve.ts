@@ -2,17 +2,11 @@ import { availableParallelism } from 'node:os';
 import { parseArgs } from 'node:util';
 import { App, ConfigurationError, ListenError, type Addresses } from './app.ts';
 import { defaults } from './config/defaults.ts';
-import { createFileSource } from './config/file-source.ts';
 import type { CommandIo } from './command-io.ts';
-import { createManifestSource } from './ingress/manifest-source.ts';
-import {
-  manifestFlags,
-  type ManifestFlags,
-  manifestUsage,
-  readManifestFlags,
-} from './ingress/serve-options.ts';
+import { manifestFlags, manifestUsage } from './ingress/serve-options.ts';
 import type { Source } from './config/source.ts';
 import { createObservability } from './observe/observe.ts';
+import { sourceOf } from './source-options.ts';
 import { Supervisor } from './supervise/supervisor.ts';
 
 const usage = `mtls-ingress serve --config FILE
@@ -60,22 +54,6 @@ export async function runServe(args: readonly string[], io: CommandIo): Promise<
   } catch (error) {
     return sayWhyNot(error, io);
   }
-}
-
-/** What is served, or what is wrong with the command line. */
-function sourceOf(values: ManifestFlags & { readonly config?: string }): Source | string {
-  const { config, manifests } = values;
-  if ((config === undefined) === (manifests === undefined)) {
-    return config === undefined
-      ? 'which configuration? Give --config FILE or --manifests PATH'
-      : 'give --config or --manifests, not both';
-  }
-  if (config !== undefined) {
-    const stray = Object.keys(manifestFlags).find((name) => Object.hasOwn(values, name));
-    return stray === undefined ? createFileSource(config) : `--${stray} goes with --manifests`;
-  }
-  const options = readManifestFlags(values);
-  return 'fault' in options ? options.fault : createManifestSource(manifests!, options);
 }
 
 /** What serves a configuration: one process, or a supervisor of several. */
