@@ -114,6 +114,7 @@ export class App {
         metrics: () => observability.metrics.render(),
         ready: () => (this.#state === 'serving' ? { ready: true } : { ready: false, reason: this.#state }),
         status: () => this.status(),
+        snapshot: () => this.snapshot,
         reload: () => this.reload(),
         drain: () => this.#drainAsked.resolve(),
       }),

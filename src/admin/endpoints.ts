@@ -1,3 +1,5 @@
+import { explainEndpoint } from '../explain/endpoint.ts';
+import type { Snapshot } from '../snapshot/snapshot.ts';
 import { json, text, type WholeAnswer } from './answer.ts';
 import type { Endpoint } from './endpoint.ts';
 
@@ -12,6 +14,8 @@ export interface AdminParts {
   readonly ready: () => Readiness;
   /** Anything that JSON can say. */
   readonly status: () => Readonly<Record<string, unknown>>;
+  /** What is in force now, to be asked. */
+  readonly snapshot: () => Snapshot;
   /** Loads the configuration anew; gives what kept it from being taken over, a line each. */
   readonly reload: () => Promise<readonly string[]>;
   /** Begins to drain; the program ends behind it. */
@@ -25,6 +29,7 @@ export function endpointsOf(parts: AdminParts): readonly Endpoint[] {
     { method: 'GET', path: '/readyz', permission: 'probe', handle: () => readiness(parts.ready()) },
     { method: 'GET', path: '/metrics', permission: 'reading', handle: () => metricsPage(parts) },
     { method: 'GET', path: '/status', permission: 'reading', handle: () => json(200, parts.status()) },
+    explainEndpoint(() => parts.snapshot()),
     { method: 'POST', path: '/reload', permission: 'changing', handle: oneAtATime(() => reload(parts)) },
     { method: 'POST', path: '/drain', permission: 'changing', handle: () => drain(parts) },
   ];

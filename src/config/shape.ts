@@ -1,3 +1,4 @@
+import type { TSchema } from 'typebox';
 import { Compile } from 'typebox/compile';
 import { Settings } from 'typebox/system';
 import { Errors } from 'typebox/value';
@@ -49,22 +50,42 @@ const definitions = (Config as unknown as { $defs: Readonly<Record<string, Schem
  * hold one of several things, of the one that was likely meant. Empty means: the data is a `Config`.
  */
 export function checkShape(data: unknown): Misfit[] {
-  if (fits.Check(data)) return [];
-  const before = Settings.Get().maxErrors;
-  // typebox stops at eight errors unless told otherwise, for everyone in the process at once.
-  Settings.Set({ maxErrors });
-  try {
-    const whole = definitions['Config']!;
-    const misfits = misfitsOf(whole, data, '');
-    const unnamed = 'does not fit config/mtls-ingress.schema.json';
-    return misfits.length > 0 ? misfits : [misfit('', unnamed, whole)];
-  } finally {
-    Settings.Set({ maxErrors: before });
-  }
+  return checkConfig(data);
+}
+
+/**
+ * The same for another schema, one without references. Empty means: the data fits.
+ * @param unnamed What is said where nothing more precise is known.
+ */
+export function shapeCheck(schema: TSchema, unnamed: string): (data: unknown) => Misfit[] {
+  return checkOf(Compile(schema), schema, unnamed);
 }
 
 /** Compiled: a hundred times faster than looking for errors, and most files have none. */
-const fits = Compile(Config);
+function checkOf(
+  fits: { Check(data: unknown): boolean },
+  whole: Schema,
+  unnamed: string,
+): (data: unknown) => Misfit[] {
+  return (data) => {
+    if (fits.Check(data)) return [];
+    const before = Settings.Get().maxErrors;
+    // typebox stops at eight errors unless told otherwise, for everyone in the process at once.
+    Settings.Set({ maxErrors });
+    try {
+      const misfits = misfitsOf(whole, data, '');
+      return misfits.length > 0 ? misfits : [misfit('', unnamed, whole)];
+    } finally {
+      Settings.Set({ maxErrors: before });
+    }
+  };
+}
+
+const checkConfig = checkOf(
+  Compile(Config),
+  definitions['Config']!,
+  'does not fit config/mtls-ingress.schema.json',
+);
 
 function misfitsOf(schema: Schema, value: unknown, path: string): Misfit[] {
   const errors: readonly SchemaError[] = Errors(definitions as never, schema as never, value);

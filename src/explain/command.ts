@@ -11,6 +11,7 @@ import { readClientChain } from './client-chain.ts';
 import { BadQuestion, type Question } from './question.ts';
 import { snapshotOf } from './snapshot.ts';
 import { reportText } from './text.ts';
+import { parseTime } from './time.ts';
 
 const usage = `mtls-ingress explain --config FILE --host HOST --path PATH [--cert FILE]
 mtls-ingress explain --manifests PATH … --host HOST --path PATH [--cert FILE]
@@ -138,8 +139,7 @@ function headerOf(text: string): [string, string] {
 }
 
 function timeOf(text: string): number {
-  const time = /^[0-9]{4}-[0-9]{2}-[0-9]{2}/.test(text) ? Date.parse(text) : Number.NaN;
-  if (Number.isNaN(time))
-    throw new BadQuestion(`--time ${quote(text)} is no time such as 2026-11-24T12:00:00Z`);
+  const time = parseTime(text);
+  if (time === null) throw new BadQuestion(`--time ${quote(text)} is no time such as 2026-11-24T12:00:00Z`);
   return time;
 }

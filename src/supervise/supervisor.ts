@@ -99,6 +99,7 @@ export class Supervisor {
         metrics: () => this.#metrics(),
         ready: () => this.#ready(),
         status: () => this.#status(),
+        snapshot: () => this.snapshot,
         reload: () => this.reload(),
         drain: () => this.#drainAsked.resolve(),
       }),

@@ -39,6 +39,7 @@ export function makeAdmin({ access, more = [], told = [], ...parts }: Settings =
         metrics: () => Promise.resolve(metricsPage),
         ready: () => ({ ready: true }),
         status: () => ({ version: '1.2.3' }),
+        snapshot: () => testSnapshot([]),
         reload: () => Promise.resolve([]),
         drain: () => {},
         ...parts,
