@@ -1,8 +1,5 @@
 import type { Socket } from 'node:net';
 
-/** Up to here, pieces are copied into one: a TLS record and a system call for each cost more. */
-const copyLimit = 32 * 1024;
-
 /** What is on its way to a client, put together before it is written: a head and the first of its body go as one. */
 export class Outgoing {
   readonly #socket: Socket;
@@ -20,7 +17,7 @@ export class Outgoing {
     else this.#head = text;
   }
 
-  /** @param piece Bytes, or text of one character per byte. */
+  /** @param piece Bytes, which may be overwritten after `flush`, or text of one character per byte. */
   add(piece: Buffer | string): void {
     this.#pieces.push(piece);
   }
@@ -34,23 +31,15 @@ export class Outgoing {
     this.#head = null;
     if (pieces.length === 0) return socket.write(head!, 'latin1');
     this.#pieces = [];
-    if (head === null && pieces.length === 1) return write(socket, pieces[0]!);
     let length = head?.length ?? 0;
     for (const piece of pieces) length += piece.length;
-    if (length <= copyLimit) {
-      const all = Buffer.allocUnsafe(length);
-      let at = head === null ? 0 : all.write(head, 0, 'latin1');
-      for (const piece of pieces) {
-        at += typeof piece === 'string' ? all.write(piece, at, 'latin1') : piece.copy(all, at);
-      }
-      return socket.write(all);
+    // Copied: what upstreams send stands where the next read goes, and a TLS record for each piece would cost more.
+    const all = Buffer.allocUnsafe(length);
+    let at = head === null ? 0 : all.write(head, 0, 'latin1');
+    for (const piece of pieces) {
+      at += typeof piece === 'string' ? all.write(piece, at, 'latin1') : piece.copy(all, at);
     }
-    socket.cork();
-    if (head !== null) socket.write(head, 'latin1');
-    let flows = true;
-    for (const piece of pieces) flows = write(socket, piece);
-    socket.uncork();
-    return flows;
+    return socket.write(all);
   }
 
   /** Nothing of it is written. */
@@ -58,8 +47,4 @@ export class Outgoing {
     this.#head = null;
     this.#pieces = [];
   }
-}
-
-function write(socket: Socket, piece: Buffer | string): boolean {
-  return typeof piece === 'string' ? socket.write(piece, 'latin1') : socket.write(piece);
 }

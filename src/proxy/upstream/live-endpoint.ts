@@ -3,7 +3,7 @@ import { type Candidate, type Condition, initial, type Latency } from '../balanc
 import { Connection } from './connection.ts';
 import { PlainConnection } from './plain-connection.ts';
 import { Pool } from './pool.ts';
-import { createDialer, type Dialer } from './socket.ts';
+import { createDialer, type Dialer, SocketReader } from './socket.ts';
 
 /** One endpoint at run time: its connections, of both kinds, and how it fares. */
 export class LiveEndpoint implements Candidate {
@@ -26,8 +26,12 @@ export class LiveEndpoint implements Candidate {
     this.endpoint = endpoint;
     this.dialer = createDialer(endpoint, tls);
     const parts = { dialer: this.dialer, keepAlive, now };
-    this.pool = new Pool({ ...parts, wrap: (...of) => new Connection(...of) });
-    this.plain = new Pool({ ...parts, wrap: (...of) => new PlainConnection(...of) });
+    this.pool = new Pool({ ...parts, wrap: (socket, kept, at) => new Connection(socket, kept, at) });
+    this.plain = new Pool({
+      ...parts,
+      reader: () => new SocketReader(),
+      wrap: (socket, kept, at, reader) => new PlainConnection(socket, kept, at, reader!),
+    });
   }
 
   get name(): string {

@@ -9,6 +9,7 @@ import { exchangeReason, failure, failureFrom } from './failure.ts';
 import { LastWords } from './last-words.ts';
 import type { UpstreamFailure } from './outbound.ts';
 import type { Pooled } from './pool.ts';
+import type { SocketReader } from './socket.ts';
 import { StandingDeadline } from './standing-deadline.ts';
 
 /** Most interim responses before a response, header lines of one, and bytes of a head: as the full lane's. */
@@ -80,7 +81,8 @@ export class PlainConnection implements Pooled, Ongoing, ChunkedSink {
   #cause: Error | null = null;
   #last: { readonly bytes: Buffer; readonly head: ResponseHead } | null = null;
 
-  constructor(socket: Socket, keepAlive: Upstream['keepAlive'], openedAt: number) {
+  /** @param reader Gives what the socket reads. */
+  constructor(socket: Socket, keepAlive: Upstream['keepAlive'], openedAt: number, reader: SocketReader) {
     this.socket = socket;
     this.openedAt = openedAt;
     this.#keepAlive = keepAlive;
@@ -94,7 +96,7 @@ export class PlainConnection implements Pooled, Ongoing, ChunkedSink {
       else
         this.#fail(failure('upstream_read_timeout', `sent nothing for ${this.#request!.timeouts.readMs} ms`));
     });
-    socket.on('data', this.#onData);
+    reader.take = this.#onData;
     socket.on('drain', this.#onDrain);
     socket.on('end', this.#onEnd);
     socket.on('error', this.#onError);
@@ -219,7 +221,8 @@ export class PlainConnection implements Pooled, Ongoing, ChunkedSink {
       const empty = bytes.indexOf(headEnd, from);
       if (empty === -1) {
         if (bytes.length - from > headLimit) this.#breach('a head without an end');
-        else if (from < bytes.length) this.#held = bytes.subarray(from);
+        // The bytes are overwritten by the next read.
+        else if (from < bytes.length) this.#held = Buffer.from(bytes.subarray(from));
         return -1;
       }
       end = empty + headEnd.length;

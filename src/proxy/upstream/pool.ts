@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net';
 import type { Upstream } from '../../snapshot/snapshot.ts';
 import type { UpstreamFailure } from './outbound.ts';
-import type { Dialer } from './socket.ts';
+import type { Dialer, SocketReader } from './socket.ts';
 
 /** A connection is closed behind so many requests, or at that age: nginx's keepalive_requests and keepalive_time. */
 const requestLimit = 10_000;
@@ -24,7 +24,14 @@ export interface PoolParts<C extends Pooled> {
   readonly keepAlive: Upstream['keepAlive'];
   /** A clock that never goes back, in milliseconds. */
   readonly now: () => number;
-  readonly wrap: (socket: Socket, keepAlive: Upstream['keepAlive'], openedAt: number) => C;
+  readonly wrap: (
+    socket: Socket,
+    keepAlive: Upstream['keepAlive'],
+    openedAt: number,
+    reader: SocketReader | undefined,
+  ) => C;
+  /** Makes what takes a socket's bytes; absent: the socket gives them in its own ways. */
+  readonly reader?: () => SocketReader;
 }
 
 /**
@@ -59,13 +66,15 @@ export class Pool<C extends Pooled> {
    * A new connection. `done` is called once and never before this returns; not at all after the returned function.
    */
   open(timeoutMs: number, done: (failure: UpstreamFailure | null, connection: C | null) => void): () => void {
-    const { dialer, keepAlive, now, wrap } = this.#parts;
-    return dialer.dial(timeoutMs, (failure, socket) => {
+    const { dialer, keepAlive, now, wrap, reader: createReader } = this.#parts;
+    const reader = createReader?.();
+    const dialled = (failure: UpstreamFailure | null, socket: Socket | null): void => {
       if (socket === null) return done(failure, null);
-      const connection = wrap(socket, keepAlive, now());
+      const connection = wrap(socket, keepAlive, now(), reader);
       socket.once('close', () => this.#forget(connection));
       done(null, connection);
-    });
+    };
+    return dialer.dial(timeoutMs, dialled, reader);
   }
 
   /** A connection whose request is over comes back, to be kept or closed. */

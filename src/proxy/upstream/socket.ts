@@ -16,9 +16,37 @@ export interface Dialer {
   /**
    * Resolves the name, connects, and for TLS shakes hands and verifies; all of it within `timeoutMs`.
    * `done` is called once and never before this returns; not at all after the returned function, which gives up.
+   *
+   * @param reader Takes what the socket reads, in place of its `data` event.
    */
-  dial(timeoutMs: number, done: (failure: UpstreamFailure | null, socket: Socket | null) => void): () => void;
+  dial(
+    timeoutMs: number,
+    done: (failure: UpstreamFailure | null, socket: Socket | null) => void,
+    reader?: SocketReader,
+  ): () => void;
 }
+
+/**
+ * Takes what a socket reads. Of a plain socket that is what stands in one buffer for all: nothing of it may be kept. A
+ * buffer of its own for each read, 64 KiB of which most is cut off again, kept the garbage collector busy.
+ */
+export class SocketReader {
+  /** Bytes that are overwritten when this returns. */
+  take: (bytes: Buffer) => void = () => {};
+
+  /** For `net.connect`. */
+  get onread(): { buffer: Buffer; callback: (length: number, buffer: Uint8Array) => boolean } {
+    return {
+      buffer: readBuffer,
+      callback: (length) => {
+        this.take(readBuffer.subarray(0, length));
+        return true;
+      },
+    };
+  }
+}
+
+const readBuffer = Buffer.allocUnsafeSlow(64 * 1024);
 
 /** Names are resolved by the system at every connect; both families are tried (RFC 8305). */
 export function createDialer(endpoint: Endpoint, tls: UpstreamTls | null): Dialer {
@@ -26,11 +54,14 @@ export function createDialer(endpoint: Endpoint, tls: UpstreamTls | null): Diale
   const base = { host, port, noDelay: true, keepAlive: true, keepAliveInitialDelay: 60_000 };
   let options: ConnectionOptions | null = null;
   return {
-    dial(timeoutMs, done) {
+    dial(timeoutMs, done, reader) {
       let socket: Socket;
       try {
         options ??= tls === null ? {} : tlsOptions(tls, host);
-        socket = tls === null ? connectTcp(base) : connectTls({ ...options, ...base });
+        if (tls !== null) {
+          socket = connectTls({ ...options, ...base });
+          if (reader !== undefined) socket.on('data', (bytes: Buffer) => reader.take(bytes));
+        } else socket = connectTcp(reader === undefined ? base : { ...base, onread: reader.onread });
       } catch (error) {
         // A certificate or CA that OpenSSL does not read. Nothing is sent without it (rule 1).
         const immediate = setImmediate(() => done(failureFrom('upstream_tls', error), null));
