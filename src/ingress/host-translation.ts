@@ -5,6 +5,8 @@ import { quote } from '../config/text.ts';
 import { type Annotation } from './annotations/annotation.ts';
 import type { Context, HostDraft, RouteDraft } from './annotations/family.ts';
 import { canaryRule } from './annotations/canary.ts';
+import { hstsOf } from './annotations/headers.ts';
+import { redirectToHttps } from './annotations/redirect-to-https.ts';
 import { annotationsOf, families } from './annotations/registry.ts';
 import { catchAll, lastResort } from './catch-all.ts';
 import { hostCertificate } from './host-certificate.ts';
@@ -206,7 +208,7 @@ export class HostTranslation {
 
   /** app-root. Over plain HTTP too, as in nginx, but for hosts that ask for client certificates. */
   #root(ingress: Ingress, to: string): RouteConfig {
-    const isOpen = (this.#host.config.clientAuth?.mode ?? 'off') === 'off';
+    const isOpen = !this.#asksForCertificates;
     const answer = this.#denial(ingress) === null ? { redirect: { to } } : { respond: { status: 503 } };
     return { path: '/', pathType: 'Exact', ...answer, ...(isOpen ? { plainHttp: 'serve' as const } : {}) };
   }
@@ -237,18 +239,33 @@ export class HostTranslation {
         ? this.#claims.find(({ ingress, rules }) => ingress.defaultBackend !== null && rules.length === 0)
         : this.#claims[0];
     const backend = claim?.ingress.defaultBackend ?? null;
-    if (claim === undefined || backend === null) return lastResort(options, set, upstreams);
-    const path: IngressPath = { path: '/', pathType: 'Prefix', backend, place: '/spec/defaultBackend' };
-    return { path: '/', pathType: 'Prefix', ...this.#action(claim.ingress, path, backend) };
+    if (claim !== undefined && backend !== null) {
+      const path: IngressPath = { path: '/', pathType: 'Prefix', backend, place: '/spec/defaultBackend' };
+      return { path: '/', pathType: 'Prefix', ...this.#action(claim.ingress, path, backend) };
+    }
+    const last = lastResort(options, set, upstreams);
+    // ingress-nginx puts the first Ingress's annotations there too. On `_` it redirects nobody whose name has no certificate.
+    const first = this.#name === catchAll ? null : (this.#claims[0]?.ingress ?? null);
+    if (first === null) return this.#asksForCertificates ? last : { ...last, plainHttp: 'serve' };
+    if (this.#denial(first) !== null) return last;
+    const draft = this.#draft(first, { path: '/', pathType: 'Prefix', backend: null, place: '/spec' }, null);
+    const context = this.#context(first);
+    redirectToHttps.applyRoute?.(annotationsOf(first), draft, context);
+    const hsts = hstsOf(this.#host, context);
+    return { ...last, ...draft.config, ...(hsts === null ? {} : { response: { hsts } }) };
   }
 
-  #action(
+  get #asksForCertificates(): boolean {
+    return (this.#host.config.clientAuth?.mode ?? 'off') !== 'off';
+  }
+
+  #draft(
     ingress: Ingress,
     match: IngressPath,
     backend: Backend | null,
-  ): Omit<RouteConfig, 'path' | 'pathType'> {
-    let denial = this.#denial(ingress);
-    const draft: RouteDraft = {
+    deny = (_: string): void => {},
+  ): RouteDraft {
+    return {
       match,
       backend,
       ingress,
@@ -257,10 +274,19 @@ export class HostTranslation {
       upstream: {},
       usesClusterIp: false,
       standIn: null,
-      deny: (reason) => {
-        denial ??= reason;
-      },
+      deny,
     };
+  }
+
+  #action(
+    ingress: Ingress,
+    match: IngressPath,
+    backend: Backend | null,
+  ): Omit<RouteConfig, 'path' | 'pathType'> {
+    let denial = this.#denial(ingress);
+    const draft = this.#draft(ingress, match, backend, (reason) => {
+      denial ??= reason;
+    });
     if (denial === null) {
       for (const family of families)
         family.applyRoute?.(annotationsOf(ingress), draft, this.#context(ingress));

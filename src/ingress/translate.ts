@@ -1,5 +1,5 @@
 import { normaliseConfigName } from '../config/rules/names.ts';
-import type { Config, HostConfig } from '../config/schema.ts';
+import type { Config, HostConfig, RouteConfig } from '../config/schema.ts';
 import { quote } from '../config/text.ts';
 import type { Material } from '../snapshot/compile.ts';
 import { catchAll, lastResort } from './catch-all.ts';
@@ -121,7 +121,8 @@ export function translate(
     upstreams.take(host.upstreams);
   }
   if (!names.has(catchAll)) {
-    hosts.push({ names: [catchAll], certificate: fallback, routes: [lastResort(options, set, upstreams)] });
+    const route: RouteConfig = { ...lastResort(options, set, upstreams), plainHttp: 'serve' };
+    hosts.push({ names: [catchAll], certificate: fallback, routes: [route] });
   }
   return Object.freeze({
     config: {

@@ -190,6 +190,9 @@ export function ingressCases(
   for (const host of ['tls.test', 'keep.test', 'plain.test', 'force.test']) {
     for (const target of ['/', '/a', '/a/', '/a/?b=c', '/a?b=/']) both(host, target);
   }
+  for (const host of ['some.test', 'some-tls.test', 'some-open.test', 'some-forced.test']) {
+    for (const target of ['/only', '/unknown', '/unknown/?a=b']) both(host, target);
+  }
   for (const host of ['allowed.test', 'refused.test', 'denied.test']) {
     for (const target of ['/', '/a']) both(host, target);
     both(host, '/forged', {

@@ -48,9 +48,20 @@ function ingress(
 /** Those with a certificate of their own. */
 export const tlsHosts: readonly string[] = [
   '*.wild.test',
-  ...['permanent308', 'tls', 'keep', 'plain', 'cors-list', 'on', 'optional', 'noca', 'off', 'cn'].map(
-    (name) => `${name}.test`,
-  ),
+  ...[
+    'permanent308',
+    'tls',
+    'some-tls',
+    'some-open',
+    'keep',
+    'plain',
+    'cors-list',
+    'on',
+    'optional',
+    'noca',
+    'off',
+    'cn',
+  ].map((name) => `${name}.test`),
 ];
 
 /** The hosts of the test, each for something of its own. `files` are those of the Secrets. */
@@ -121,6 +132,17 @@ export function manifests(files: Readonly<Record<string, string>>): KubernetesJs
     ingress('tls.test', { tls: true }),
     ingress('keep.test', { tls: true, annotations: { 'preserve-trailing-slash': 'true' } }),
     ingress('plain.test', { tls: true, annotations: { 'ssl-redirect': 'false' } }),
+    ingress('some.test', { paths: [['/only', 'Prefix']] }),
+    ingress('some-tls.test', { tls: true, paths: [['/only', 'Prefix']] }),
+    ingress('some-open.test', {
+      tls: true,
+      annotations: { 'ssl-redirect': 'false' },
+      paths: [['/only', 'Prefix']],
+    }),
+    ingress('some-forced.test', {
+      annotations: { 'force-ssl-redirect': 'true' },
+      paths: [['/only', 'Prefix']],
+    }),
     ingress('force.test', { annotations: { 'force-ssl-redirect': 'true' } }),
     ingress('allowed.test', { annotations: { 'whitelist-source-range': '10.0.0.0/8, 127.0.0.0/8' } }),
     ingress('refused.test', { annotations: { 'whitelist-source-range': '10.0.0.0/8' } }),

@@ -98,7 +98,7 @@ function server(
     lines.push(
       block(
         `location ${matchOf(location, enforcesRegex)}`,
-        bodyOf(location, { guard, hasTls, name, around, dir, http }),
+        bodyOf(location, { first: all[0]!, guard, hasTls, name, around, dir, http }),
       ),
     );
   }
@@ -142,6 +142,8 @@ function matchOf({ path, pathType }: Location, enforcesRegex: boolean): string {
 }
 
 interface Host {
+  /** The location of what no path serves has its annotations. */
+  readonly first: Ingress;
   readonly guard: Ingress | null;
   readonly hasTls: boolean;
   readonly name: string;
@@ -150,12 +152,14 @@ interface Host {
   readonly http: string[];
 }
 
-function bodyOf({ ingress, path }: Location, { guard, hasTls, around, dir, name, http }: Host): string[] {
+function bodyOf(
+  { ingress, path }: Location,
+  { first, guard, hasTls, around, dir, name, http }: Host,
+): string[] {
   const hsts = `add_header Strict-Transport-Security $hsts_${hasTls ? 'on' : 'off'} always;`;
   const map = `map $scheme $hsts_${hasTls ? 'on' : 'off'} { default ""; ${hasTls ? 'https "max-age=31536000; includeSubDomains";' : ''} }`;
   if (!http.includes(map)) http.push(map);
-  if (ingress === null) return [hsts, 'return 404;'];
-  const of = (annotation: string): string | null => read(ingress, annotation);
+  const of = (annotation: string): string | null => read(ingress ?? first, annotation);
   const lines: string[] = [];
   const moved = of('temporal-redirect') ?? of('permanent-redirect');
   const redirects =
@@ -164,6 +168,7 @@ function bodyOf({ ingress, path }: Location, { guard, hasTls, around, dir, name,
     const uri = of('preserve-trailing-slash') === 'true' ? '$request_uri' : '$stripped_uri';
     lines.push(`if ($scheme = http) { return 308 https://$host${uri}; }`);
   }
+  if (ingress === null) return [...lines, hsts, 'return 404;'];
   const list = (annotation: string): string[] =>
     of(annotation)
       ?.split(',')

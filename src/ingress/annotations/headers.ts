@@ -5,7 +5,7 @@ import { isReservedHeader } from '../../proxy/headers/request.ts';
 import { addHeaders, allowedHeaders, hideHeaders, setHeaders } from '../settings/headers.ts';
 import { hsts, hstsMaxAge, hstsPreload, hstsSubdomains } from '../settings/tls.ts';
 import { annotation, different, type Parsed, refused, type ValueType } from './annotation.ts';
-import { type Context, family, type RouteDraft } from './family.ts';
+import { type Context, family, type HostDraft, type RouteDraft } from './family.ts';
 import { flag, objectName, oneOf, text } from './value-types.ts';
 
 type Edits = NonNullable<RouteConfig['response']>;
@@ -109,6 +109,16 @@ function answerHeaders(
   return headers;
 }
 
+/** What a host says of HSTS with every answer; null: nothing. */
+export function hstsOf({ hasCertificate }: HostDraft, context: Context): NonNullable<Edits['hsts']> | null {
+  if (!hasCertificate || context.setting(hsts) === false) return null;
+  return {
+    maxAge: context.setting(hstsMaxAge) ?? 31_536_000,
+    includeSubDomains: context.setting(hstsSubdomains) !== false,
+    ...(context.setting(hstsPreload) === true ? { preload: true } : {}),
+  };
+}
+
 function responseOf(route: RouteDraft, context: Context): Edits {
   const edits: Edits = {};
   const { values } = context;
@@ -139,13 +149,8 @@ function responseOf(route: RouteDraft, context: Context): Edits {
   if (Object.keys(set).length > 0) edits.set = set;
   const hidden = context.setting(hideHeaders);
   if (hidden !== null) edits.remove = [...hidden];
-  if (route.host.hasCertificate && context.setting(hsts) !== false) {
-    edits.hsts = {
-      maxAge: context.setting(hstsMaxAge) ?? 31_536_000,
-      includeSubDomains: context.setting(hstsSubdomains) !== false,
-      ...(context.setting(hstsPreload) === true ? { preload: true } : {}),
-    };
-  }
+  const strict = hstsOf(route.host, context);
+  if (strict !== null) edits.hsts = strict;
   const domain = context.value(cookieDomain);
   if (domain !== null) edits.cookieDomains = [domain];
   const path = context.value(cookiePath);
