@@ -1,6 +1,7 @@
 import { type FSWatcher, lstat, type Stats, stat as statFile, watch } from 'node:fs';
 import { realpath, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { Burst } from '../burst.ts';
 import { clockTickMs, type FilePrint, printOf } from './file-print.ts';
 import { namesLike } from './include.ts';
 
@@ -51,9 +52,7 @@ class FileWatch {
   readonly #watchers = new Map<string, { readonly watcher: FSWatcher; readonly identity: string }>();
   readonly #poll: NodeJS.Timeout;
   #seen: ReadonlyMap<string, FilePrint> = new Map();
-  #quiet: NodeJS.Timeout | null = null;
-  /** When the burst began that is being waited out. */
-  #burst: number | null = null;
+  readonly #burst: Burst;
   /** Looks happen one after the other. */
   #looking: Promise<void>;
   #isLooking = true;
@@ -72,9 +71,12 @@ class FileWatch {
       watchFolder: watch,
       ...options,
     };
+    const { quietMs, longestMs } = this.#options;
+    // Something may have happened: look once it has been quiet, or has gone on for too long.
+    this.#burst = new Burst(quietMs, longestMs, () => this.#enqueue(true));
     this.#poll = setInterval(() => {
       // A look that hangs, on a dead network file system, is not piled upon.
-      if (!this.#isLooking && this.#quiet === null) this.#enqueue(false);
+      if (!this.#isLooking && !this.#burst.isOn) this.#enqueue(false);
     }, this.#options.pollMs);
     this.#poll.unref();
     this.#looking = this.#look(true);
@@ -83,24 +85,12 @@ class FileWatch {
   close(): void {
     this.#closed = true;
     clearInterval(this.#poll);
-    if (this.#quiet !== null) clearTimeout(this.#quiet);
+    this.#burst.close();
     for (const folder of this.#watchers.keys()) this.#unwatch(folder);
   }
 
-  /** Something may have happened: look once it has been quiet, or has gone on for too long. */
   #stir(): void {
-    if (this.#closed) return;
-    const { quietMs, longestMs } = this.#options;
-    const now = performance.now();
-    this.#burst ??= now;
-    if (this.#quiet !== null) clearTimeout(this.#quiet);
-    const wait = Math.max(0, Math.min(quietMs, this.#burst + longestMs - now));
-    this.#quiet = setTimeout(() => {
-      this.#quiet = null;
-      this.#burst = null;
-      this.#enqueue(true);
-    }, wait);
-    this.#quiet.unref();
+    if (!this.#closed) this.#burst.stir();
   }
 
   #enqueue(settled: boolean): void {

@@ -17,7 +17,7 @@ import type { Snapshot } from '../snapshot/snapshot.ts';
 import { inSlices } from '../slices.ts';
 import { TlsMaterialError } from '../tls/host-servers.ts';
 import { TicketKeys, ticketKeyPeriod } from '../tls/ticket-keys.ts';
-import { BackOff } from './back-off.ts';
+import { BackOff } from '../back-off.ts';
 import { CommonProofs } from './common-proofs.ts';
 import type { FromWorker, Handed } from './messages.ts';
 import { Sockets } from './sockets.ts';

@@ -1,5 +1,5 @@
 import t from 'tap';
-import { BackOff } from '../../src/supervise/back-off.ts';
+import { BackOff } from '../../src/back-off.ts';
 import { CommonProofs } from '../../src/supervise/common-proofs.ts';
 import type { SharedProof } from '../../src/tls/proof-memory.ts';
 
