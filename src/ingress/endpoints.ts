@@ -1,6 +1,7 @@
 import { normaliseHostName } from '../snapshot/host-name.ts';
 import type { Backend, EndpointGroup, PortRef, Service, ServicePort } from './object.ts';
 import type { ObjectSet } from './object-set.ts';
+import type { TranslateOptions } from './options.ts';
 
 /** The endpoints of a Service's port, as `address:port`. None, and why, where there are none. */
 export interface ResolvedBackend {
@@ -20,7 +21,7 @@ export function resolveBackend(
   namespace: string,
   { service: name, port }: Backend,
   objects: ObjectSet,
-  resolve: Resolve,
+  { resolve, zone }: Pick<TranslateOptions, 'resolve' | 'zone'>,
   clusterIp: boolean,
 ): ResolvedBackend {
   const key = `${namespace}/${name}`;
@@ -48,7 +49,7 @@ export function resolveBackend(
     if (service.clusterIp !== null) return { endpoints: [join(service.clusterIp, servicePort.port)] };
     return { endpoints: [], fault: `the Service ${key} has no clusterIP, which service-upstream asks for` };
   }
-  const endpoints = addressesOf(objects.endpoints.get(key) ?? [], servicePort);
+  const endpoints = addressesOf(objects.endpoints.get(key) ?? [], servicePort, zone);
   if (endpoints.length > 0) return { endpoints };
   return {
     endpoints,
@@ -82,22 +83,31 @@ function externalName(
   return { endpoints: [join(host, target)] };
 }
 
-/** Those that are ready; with none, those that still serve while they end. Each once, in the order of the objects. */
-function addressesOf(groups: readonly EndpointGroup[], port: ServicePort): string[] {
-  const [ready, ending] = [new Set<string>(), new Set<string>()];
+/**
+ * Those that are ready; with none, those that still serve while they end. Each once, in the order of the objects. Of those that
+ * are ready the ones for our zone, if every one has a hint and any is for it (as kube-proxy has it): a hint that is missing
+ * means that the hints are not whole yet.
+ */
+function addressesOf(groups: readonly EndpointGroup[], port: ServicePort, zone: string | null): string[] {
+  const [ready, ending, near] = [new Set<string>(), new Set<string>(), new Set<string>()];
+  let isHinted = zone !== null;
   // Kubernetes mirrors Endpoints into slices: both would say the same.
   const slices = groups.filter(({ kind }) => kind === 'EndpointSlice');
   for (const { subsets } of slices.length > 0 ? slices : groups) {
     for (const { addresses, ports } of subsets) {
       const targets = targetPorts(ports, port);
-      for (const { address, ready: isReady, serving, terminating } of addresses) {
+      for (const { address, ready: isReady, serving, terminating, zones } of addresses) {
+        if (isReady && zones === null) isHinted = false;
         for (const target of targets) {
-          if (isReady) ready.add(join(address, target));
-          else if (serving && terminating) ending.add(join(address, target));
+          if (isReady) {
+            ready.add(join(address, target));
+            if (zone !== null && zones?.includes(zone) === true) near.add(join(address, target));
+          } else if (serving && terminating) ending.add(join(address, target));
         }
       }
     }
   }
+  if (isHinted && near.size > 0) return [...near];
   return [...(ready.size > 0 ? ready : ending)];
 }
 

@@ -7,6 +7,12 @@ import { covers, type PairMaterial, pairOf } from './secret-material.ts';
 
 type Report = (ingress: Ingress, path: string, message: string) => void;
 
+/** Certificates that a host was served with, by the Secret they came from: those of its last translation, and of this one. */
+export interface KeptPairs {
+  readonly before: ReadonlyMap<string, PairMaterial>;
+  readonly now: Map<string, PairMaterial>;
+}
+
 /** The certificate of every host without one of its own. */
 export function defaultCertificate(
   material: MaterialBuilder,
@@ -18,12 +24,15 @@ export function defaultCertificate(
 /**
  * The certificate of a host: of the first Ingress with a `tls` block, the block that names the host, else one whose
  * certificate covers it. Null for the default one, as ingress-nginx falls back to it, and says why.
+ *
+ * @param kept Where a Secret is gone or broken, the certificate that the host had from it stays; null: it does not.
  */
 export function hostCertificate(
   host: string,
   ingresses: readonly Ingress[],
   objects: ObjectSet,
   material: MaterialBuilder,
+  kept: KeptPairs | null,
   report: Report,
 ): HostConfig['certificate'] | null {
   for (const ingress of ingresses) {
@@ -31,24 +40,29 @@ export function hostCertificate(
     const named = ingress.tls.find(({ hosts }) => hosts.includes(host));
     if (named === undefined) {
       for (const block of ingress.tls) {
-        const pair = secretPair(ingress, block, objects);
-        if (pair !== null && typeof pair !== 'string' && covers(pair, host))
-          return files(ingress, block, pair, material);
+        const found = secretPair(ingress, block, objects);
+        const pair = usable(found, `${ingress.namespace}/${block.secretName}`, kept);
+        if (pair === null || !covers(pair, host)) continue;
+        if (pair !== found)
+          report(ingress, `${block.place}/secretName`, keeps(ingress, block, found, host, pair));
+        return files(ingress, block, pair, material);
       }
       return null;
     }
     if (named.secretName === null || named.secretName === '') return null;
-    const pair = secretPair(ingress, named, objects);
+    const found = secretPair(ingress, named, objects);
     const key = `${ingress.namespace}/${named.secretName}`;
-    if (pair === null || typeof pair === 'string') {
-      const what = pair === null ? 'is not there' : pair;
+    const pair = usable(found, key, kept);
+    if (pair === null) {
       report(
         ingress,
         `${named.place}/secretName`,
-        `the Secret ${key} ${what}: ${quote(host)} gets the default certificate`,
+        `the Secret ${key} ${whatIsWrong(found)}: ${quote(host)} gets the default certificate`,
       );
       return null;
     }
+    if (pair !== found)
+      report(ingress, `${named.place}/secretName`, keeps(ingress, named, found, host, pair));
     if (!covers(pair, host)) {
       report(
         ingress,
@@ -62,11 +76,30 @@ export function hostCertificate(
   return null;
 }
 
-function secretPair(
-  ingress: Ingress,
+type Found = PairMaterial | string | null;
+
+function whatIsWrong(found: Found): string {
+  return typeof found === 'string' ? found : 'is not there';
+}
+
+function keeps(
+  { namespace }: Ingress,
   { secretName }: IngressTls,
-  objects: ObjectSet,
-): PairMaterial | string | null {
+  found: Found,
+  host: string,
+  { leaf }: PairMaterial,
+): string {
+  return `the Secret ${namespace}/${secretName} ${whatIsWrong(found)}: ${quote(host)} keeps the certificate that it had, valid until ${leaf.validTo}`;
+}
+
+/** What is there, or what was last. */
+function usable(found: Found, key: string, kept: KeptPairs | null): PairMaterial | null {
+  const pair = found === null || typeof found === 'string' ? (kept?.before.get(key) ?? null) : found;
+  if (pair !== null) kept?.now.set(key, pair);
+  return pair;
+}
+
+function secretPair(ingress: Ingress, { secretName }: IngressTls, objects: ObjectSet): Found {
   const secret = objects.secrets.get(`${ingress.namespace}/${secretName ?? ''}`);
   if (secret === undefined) return null;
   const pair = pairOf(secret);

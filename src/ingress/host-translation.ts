@@ -9,7 +9,7 @@ import { hstsOf } from './annotations/headers.ts';
 import { redirectToHttps } from './annotations/redirect-to-https.ts';
 import { annotationsOf, families } from './annotations/registry.ts';
 import { catchAll, lastResort } from './catch-all.ts';
-import { hostCertificate } from './host-certificate.ts';
+import { hostCertificate, type KeptPairs } from './host-certificate.ts';
 import type { MaterialBuilder } from './material-builder.ts';
 import { type Backend, type Ingress, type IngressPath, type IngressRule, keyOf } from './object.ts';
 import type { ObjectSet } from './object-set.ts';
@@ -36,6 +36,7 @@ export interface Workshop {
   readonly upstreams: UpstreamBuilder;
   readonly problems: IngressProblem[];
   readonly fallback: HostConfig['certificate'];
+  readonly kept: KeptPairs;
 }
 
 /** Puts one host together out of the Ingresses that claim it, the one with the highest precedence first. */
@@ -102,12 +103,13 @@ export class HostTranslation {
     name: string,
     report: (ingress: Ingress, path: string, message: string) => void,
   ): HostConfig['certificate'] | null {
-    const { set, material } = this.#shop;
+    const { set, material, options, kept } = this.#shop;
     return hostCertificate(
       name,
       this.#claims.map(({ ingress }) => ingress),
       set,
       material,
+      options.keepsCertificates ? kept : null,
       report,
     );
   }

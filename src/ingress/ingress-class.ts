@@ -8,6 +8,8 @@ export interface ClassOptions {
   readonly controllerClass: string;
   /** `--watch-ingress-without-class`. */
   readonly watchWithoutClass: boolean;
+  /** A class that is named has to be there, as in a cluster whose IngressClasses are known. */
+  readonly requiresClass: boolean;
 }
 
 /** The annotation of the time before IngressClass. */
@@ -16,7 +18,7 @@ export const classAnnotation = 'kubernetes.io/ingress.class';
 /**
  * Is the Ingress ours? `spec.ingressClassName` goes before the annotation. A class named in the spec is ours if its
  * IngressClass has our controller; where there is no such object at all, as in a folder of manifests that leaves it
- * out, if it has our name. An Ingress without any class is ours if our IngressClass is the default one, or if we
+ * out, if it has our name, but for `requiresClass`. An Ingress without any class is ours if our IngressClass is the default one, or if we
  * were told so.
  */
 export function isOurs(
@@ -28,7 +30,7 @@ export function isOurs(
   if (className !== null && className !== '') {
     const found = classes.get(className);
     return found === undefined
-      ? className === options.ingressClass
+      ? !options.requiresClass && className === options.ingressClass
       : found.controller === options.controllerClass;
   }
   const annotated = ingress.annotations.get(classAnnotation);

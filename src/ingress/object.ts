@@ -98,6 +98,8 @@ export interface EndpointAddress {
   readonly ready: boolean;
   readonly serving: boolean;
   readonly terminating: boolean;
+  /** Zones whose clients it is meant for, as its EndpointSlice hints; null: no hint. */
+  readonly zones: readonly string[] | null;
 }
 
 /** Addresses that share ports: an EndpointSlice, or one subset of an Endpoints object. */

@@ -11,6 +11,10 @@ export interface TranslateOptions extends ClassOptions {
   /** Somebody asked for it: where it is missing, nobody knows what it would have said, and nothing is served. */
   readonly requiresConfigMap: boolean;
   readonly resolve: Resolve;
+  /** The zone of the node that we run on: endpoints with a hint for it go before others. Null: not known. */
+  readonly zone: string | null;
+  /** A host whose Secret is gone or broken keeps the certificate that it had, for as long as there is a memory. */
+  readonly keepsCertificates: boolean;
   /** `namespace/name` of the Service that answers where nothing else does; null: 404. */
   readonly defaultBackendService: string | null;
   /** PEM, for hosts without a certificate of their own. Made by the caller, since making one needs a clock and chance. */

@@ -16,6 +16,7 @@ export function readEndpointSlice(meta: Meta, object: Fields): EndpointGroup {
       ready,
       serving: conditions.boolean('serving') ?? ready,
       terminating: conditions.boolean('terminating') ?? false,
+      zones: zonesOf(endpoint.map('hints')),
     };
     return endpoint.texts('addresses').flatMap((address, index) => {
       return addressOf(address, `${endpoint.at('addresses')}/${index}`, endpoint, state);
@@ -34,6 +35,7 @@ export function readEndpoints(meta: Meta, object: Fields): EndpointGroup {
           ready,
           serving: ready,
           terminating: false,
+          zones: null,
         }),
       );
     return Object.freeze({
@@ -42,6 +44,14 @@ export function readEndpoints(meta: Meta, object: Fields): EndpointGroup {
     });
   });
   return group(meta, 'Endpoints', meta.base.name, subsets);
+}
+
+/** The API server allows eight. */
+const maxZones = 8;
+
+function zonesOf(hints: Fields): readonly string[] | null {
+  const zones = hints.maps('forZones').flatMap((zone) => zone.text('name') ?? []);
+  return zones.length === 0 ? null : Object.freeze(zones.slice(0, maxZones));
 }
 
 function group(

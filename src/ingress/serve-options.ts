@@ -1,4 +1,5 @@
 import { isIP } from 'node:net';
+import { isLoopback } from '../admin/loopback.ts';
 import type { TranslateOptions } from './options.ts';
 import { isLabel } from './read-meta.ts';
 
@@ -16,6 +17,7 @@ export const manifestFlags = {
   'https-port': { type: 'string' },
   'http-port': { type: 'string' },
   'admin-port': { type: 'string' },
+  'admin-address': { type: 'string' },
 } as const;
 
 export const manifestUsage = `  --manifests PATH   Kubernetes manifests, a file or a folder, in place of a configuration: Ingress, IngressClass,
@@ -28,6 +30,7 @@ export const manifestUsage = `  --manifests PATH   Kubernetes manifests, a file 
     --default-backend-service NS/NAME the Service that answers where no Ingress does (404)
     --resolve NS/SERVICE=HOST:PORT    where a Service is, without a cluster; several with commas, or once for each
     --address ADDRESS                 to listen on (0.0.0.0)
+    --admin-address ADDRESS           for /healthz and /readyz (127.0.0.1, with metrics and status)
     --https-port, --http-port, --admin-port PORT   (443, 80, 9090); --http-port off: none
 `;
 
@@ -51,6 +54,8 @@ export function readManifestFlags(
 ): Omit<TranslateOptions, 'defaultCertificate'> | { readonly fault: string } {
   const address = flags.address ?? '0.0.0.0';
   if (isIP(address) === 0) return { fault: `--address ${address} is no IP address` };
+  const adminAddress = flags['admin-address'] ?? '127.0.0.1';
+  if (isIP(adminAddress) === 0) return { fault: `--admin-address ${adminAddress} is no IP address` };
   const https = port(flags['https-port'], 443);
   const http = flags['http-port'] === 'off' ? null : port(flags['http-port'], 80);
   const admin = port(flags['admin-port'], 9090);
@@ -79,6 +84,9 @@ export function readManifestFlags(
     controllerClass: flags['controller-class'] ?? 'k8s.io/ingress-nginx',
     // There is no other controller that they could be meant for.
     watchWithoutClass: true,
+    requiresClass: false,
+    zone: null,
+    keepsCertificates: false,
     allowCrossNamespaceSecrets: flags['allow-cross-namespace-secrets'] ?? false,
     defaultBackendService: service,
     configMap,
@@ -88,7 +96,12 @@ export function readManifestFlags(
       listeners: {
         https: { address, port: https },
         ...(http === null ? {} : { http: { address, port: http } }),
-        admin: { address: '127.0.0.1', port: admin },
+        admin: {
+          address: adminAddress,
+          port: admin,
+          // Whoever reaches it from elsewhere is told whether we are well, and no more.
+          ...(isLoopback(adminAddress) ? {} : { reading: 'off' as const }),
+        },
       },
     },
   };

@@ -27,6 +27,10 @@ export interface Translation {
   readonly config: Config;
   readonly material: Material;
   readonly problems: readonly IngressProblem[];
+  /** The Ingresses that are ours, the one with the highest precedence first. */
+  readonly ingresses: readonly Ingress[];
+  /** The Secrets and ConfigMaps that were asked for, whether they were there or not: `namespace/name`. */
+  readonly references: { readonly secrets: ReadonlySet<string>; readonly configMaps: ReadonlySet<string> };
 }
 
 /**
@@ -100,6 +104,10 @@ export function translate(
   const fallback = defaultCertificate(material, options.defaultCertificate);
   const names = new Set(claims.keys());
   const hosts: HostConfig[] = [];
+  const references = {
+    secrets: new Set<string>(),
+    configMaps: new Set(options.configMap === null ? [] : [options.configMap]),
+  };
   for (const [name, hostClaims] of [...claims].sort(([a], [b]) => (a < b ? -1 : 1))) {
     const hostCanaries = canaries.get(name) ?? [];
     const key = {
@@ -119,6 +127,8 @@ export function translate(
     problems.push(...host.problems);
     material.take(host.material);
     upstreams.take(host.upstreams);
+    for (const key of host.references.secrets) references.secrets.add(key);
+    for (const key of host.references.configMaps) references.configMaps.add(key);
   }
   if (!names.has(catchAll)) {
     const route: RouteConfig = { ...lastResort(options, set, upstreams), plainHttp: 'serve' };
@@ -132,6 +142,8 @@ export function translate(
     },
     material: material.material,
     problems: Object.freeze(unique(problems)),
+    ingresses: Object.freeze(ours),
+    references: Object.freeze(references),
   });
 }
 

@@ -1,10 +1,12 @@
 import type { HostConfig, UpstreamConfig } from '../config/schema.ts';
+import type { KeptPairs } from './host-certificate.ts';
 import { MaterialBuilder } from './material-builder.ts';
 import type { Ingress } from './object.ts';
 import type { Lookup, ObjectSet } from './object-set.ts';
 import type { TranslateOptions } from './options.ts';
 import type { IngressProblem } from './problem.ts';
 import type { SettingValues } from './settings/values.ts';
+import type { PairMaterial } from './secret-material.ts';
 import { UpstreamBuilder } from './upstream-builder.ts';
 
 /** Where a host's names are claimed: those of all hosts, and those that were granted beside them. */
@@ -30,6 +32,16 @@ export interface TranslatedHost {
   readonly problems: readonly IngressProblem[];
   readonly isStill: (set: ObjectSet, taken: Names) => boolean;
   readonly granted: readonly string[];
+  /** What was asked for by name, `namespace/name`, whether it was there or not. */
+  readonly references: References;
+  /** The certificates it is served with, by their Secret. */
+  readonly pairs: ReadonlyMap<string, PairMaterial>;
+}
+
+/** Secrets and ConfigMaps that somebody names. */
+export interface References {
+  readonly secrets: Iterable<string>;
+  readonly configMaps: Iterable<string>;
 }
 
 /** Where a host is put together. */
@@ -39,6 +51,7 @@ export interface Workplace {
   readonly upstreams: UpstreamBuilder;
   readonly problems: IngressProblem[];
   readonly taken: Names;
+  readonly kept: KeptPairs;
 }
 
 /**
@@ -49,13 +62,15 @@ export interface Workplace {
 export class TranslationMemory {
   #before = new Map<string, TranslatedHost>();
   #after = new Map<string, TranslatedHost>();
+  /** Hosts of the last translation may be handed out again. */
+  #holds = false;
   #options: TranslateOptions | null = null;
   #settings: SettingValues | null = null;
 
   /** Begins a translation: with other options or settings nothing holds. */
   begin(options: TranslateOptions, settings: SettingValues): void {
-    const isSame = this.#options === options && this.#settings === settings;
-    this.#before = isSame ? this.#after : new Map<string, TranslatedHost>();
+    this.#holds = this.#options === options && this.#settings === settings;
+    this.#before = this.#after;
     this.#after = new Map();
     this.#options = options;
     this.#settings = settings;
@@ -69,8 +84,9 @@ export class TranslationMemory {
     make: (place: Workplace) => readonly HostConfig[],
   ): TranslatedHost {
     const before = this.#before.get(key.name);
-    const known = before !== undefined && isSameKey(before.key, key) && before.isStill(set, taken);
-    const host = known ? before : this.#make(key, set, taken, make);
+    const known =
+      this.#holds && before !== undefined && isSameKey(before.key, key) && before.isStill(set, taken);
+    const host = known ? before : this.#make(key, set, taken, before?.pairs ?? new Map(), make);
     if (known) for (const name of host.granted) taken.add(name);
     this.#after.set(key.name, host);
     return host;
@@ -80,6 +96,7 @@ export class TranslationMemory {
     key: HostKey,
     set: ObjectSet,
     taken: Names,
+    pairsBefore: ReadonlyMap<string, PairMaterial>,
     make: (place: Workplace) => readonly HostConfig[],
   ): TranslatedHost {
     const questions = {
@@ -106,7 +123,8 @@ export class TranslationMemory {
     const material = new MaterialBuilder();
     const upstreams = new UpstreamBuilder(recorded, this.#options!);
     const problems: IngressProblem[] = [];
-    const hosts = make({ set: recorded, material, upstreams, problems, taken: names });
+    const kept: KeptPairs = { before: pairsBefore, now: new Map() };
+    const hosts = make({ set: recorded, material, upstreams, problems, taken: names, kept });
     for (const recording of Object.values(questions)) recording.end();
     return {
       key,
@@ -115,6 +133,8 @@ export class TranslationMemory {
       upstreams: upstreams.collected,
       problems,
       granted,
+      pairs: kept.now,
+      references: { secrets: questions.secrets.keys, configMaps: questions.configMaps.keys },
       isStill: (now, nowTaken) =>
         questions.services.isStill(now.services) &&
         questions.endpoints.isStill(now.endpoints) &&
@@ -143,6 +163,10 @@ class Recorded<Value extends object> implements Lookup<Value> {
 
   has(key: string): boolean {
     return this.get(key) !== undefined;
+  }
+
+  get keys(): readonly string[] {
+    return [...this.#asked.keys()];
   }
 
   /** Nobody asks any more. Else each host would keep alive all objects of its day. */

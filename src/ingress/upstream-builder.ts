@@ -48,7 +48,7 @@ export class UpstreamBuilder {
         namespace,
         backend,
         this.#objects,
-        this.#options.resolve,
+        this.#options,
         clusterIp,
       );
       this.#upstreams.set(name, { endpoints: [...endpoints], ...settings });
