@@ -245,6 +245,7 @@ export class App {
     await this.#lane.close();
     await this.#upstreams.destroy();
     await this.#admin.close();
+    await this.#source.close?.();
     await this.#observability.close();
   }
 

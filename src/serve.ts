@@ -3,19 +3,19 @@ import { parseArgs } from 'node:util';
 import { App, ConfigurationError, ListenError, type Addresses } from './app.ts';
 import { defaults } from './config/defaults.ts';
 import type { CommandIo } from './command-io.ts';
-import { manifestFlags, manifestUsage } from './ingress/serve-options.ts';
 import type { Source } from './config/source.ts';
-import { createObservability } from './observe/observe.ts';
-import { sourceOf } from './source-options.ts';
+import { createObservability, type Observability } from './observe/observe.ts';
+import { sourceFlags, sourceOf, sourceUsage } from './source-options.ts';
 import { Supervisor } from './supervise/supervisor.ts';
 
 const usage = `mtls-ingress serve --config FILE
 mtls-ingress serve --manifests PATH [--allow-cross-namespace-secrets] [--resolve NS/SERVICE=HOST:PORT] …
+mtls-ingress serve --kubernetes [--watch-namespace NAME] …
 
-Terminates mutual TLS and forwards authorised requests, as FILE or the manifests say.
+Terminates mutual TLS and forwards authorised requests, as FILE, the manifests or the cluster say.
 
   --config FILE   the configuration (YAML); reloaded when it or a file it names changes
-${manifestUsage}  --no-watch      reload on SIGHUP only
+${sourceUsage}  --no-watch      reload on SIGHUP only
 
 Signals: SIGTERM and SIGINT drain and exit 0, a second one exits at once; SIGHUP reloads.
 `;
@@ -27,8 +27,7 @@ export async function runServe(args: readonly string[], io: CommandIo): Promise<
     ({ values } = parseArgs({
       args: [...args],
       options: {
-        config: { type: 'string' },
-        ...manifestFlags,
+        ...sourceFlags,
         'no-watch': { type: 'boolean' },
         help: { type: 'boolean', short: 'h' },
       },
@@ -41,12 +40,14 @@ export async function runServe(args: readonly string[], io: CommandIo): Promise<
     io.stdout.write(usage);
     return 0;
   }
-  const source = sourceOf(values);
+  let made: Observability | null = null;
+  const observability = (): Observability => (made ??= createObservability());
+  const source = sourceOf(values, (...line) => observability().log.program(...line));
   if (typeof source === 'string') {
     io.stderr.write(`mtls-ingress serve: ${source}\n\n${usage}`);
     return 2;
   }
-  const app = await createApp(source);
+  const app = await createApp(source, observability());
   try {
     return await serveUntilStopped(app, () => {
       if (values['no-watch'] !== true) app.watch();
@@ -65,7 +66,7 @@ export interface Servable extends Pick<App, 'start' | 'reload' | 'drain'> {
 }
 
 /** Reads how many worker processes there are to be. What is wrong with the configuration shows when it is started. */
-async function createApp(source: Source): Promise<App | Supervisor> {
+async function createApp(source: Source, observability: Observability): Promise<App | Supervisor> {
   const loaded = await source.load();
   const wanted = (loaded.ok ? loaded.config.workers : undefined) ?? defaults.workers;
   const workers = wanted === 'auto' ? availableParallelism() : wanted;
@@ -78,8 +79,9 @@ async function createApp(source: Source): Promise<App | Supervisor> {
       return taken === null ? source.load() : Promise.resolve(taken);
     },
     watch: (onChange) => source.watch(onChange),
+    close: async () => source.close?.(),
   };
-  return workers === 1 ? new App(primed) : new Supervisor(primed, workers, createObservability());
+  return workers === 1 ? new App(primed, observability) : new Supervisor(primed, workers, observability);
 }
 
 /**

@@ -1,19 +1,43 @@
 import { createFileSource } from './config/file-source.ts';
 import type { Source } from './config/source.ts';
+import type { Log } from './ingress/kubernetes/health.ts';
+import {
+  type ClusterFlags,
+  clusterFlags,
+  clusterUsage,
+  createKubernetesSource,
+} from './ingress/kubernetes/serve-options.ts';
 import { createManifestSource } from './ingress/manifest-source.ts';
-import { manifestFlags, type ManifestFlags, readManifestFlags } from './ingress/serve-options.ts';
+import { manifestFlags, manifestUsage, readManifestFlags } from './ingress/serve-options.ts';
 
-/** The configuration that a command line names with --config or --manifests, or what is wrong with it. */
-export function sourceOf(values: ManifestFlags & { readonly config?: string }): Source | string {
-  const { config, manifests } = values;
-  if ((config === undefined) === (manifests === undefined)) {
-    return config === undefined
-      ? 'which configuration? Give --config FILE or --manifests PATH'
-      : 'give --config or --manifests, not both';
-  }
+/** The flags that say where configuration comes from, for `parseArgs`. */
+export const sourceFlags = { config: { type: 'string' }, ...manifestFlags, ...clusterFlags } as const;
+
+/** The lines of a help about them, but for --config. */
+export const sourceUsage = `${manifestUsage}${clusterUsage}`;
+
+/**
+ * The configuration that a command line names with --config, --manifests or --kubernetes, or what is wrong with it.
+ *
+ * @param log Takes what a source has to say between loads.
+ */
+export function sourceOf(
+  values: ClusterFlags & { readonly config?: string },
+  log: Log = () => {},
+): Source | string {
+  const { config, manifests, kubernetes } = values;
+  const given = [config, manifests, kubernetes === true ? '' : undefined].filter(
+    (value) => value !== undefined,
+  );
+  if (given.length === 0) return 'which configuration? Give --config FILE, --manifests PATH or --kubernetes';
+  if (given.length > 1) return 'give --config, --manifests or --kubernetes, only one of them';
+  const has = (name: string): boolean => Object.hasOwn(values, name);
+  if (kubernetes === true) return createKubernetesSource(values, log);
+  const stray = Object.keys(clusterFlags).find(has);
+  if (stray !== undefined) return `--${stray} goes with --kubernetes`;
   if (config !== undefined) {
-    const stray = Object.keys(manifestFlags).find((name) => Object.hasOwn(values, name));
-    return stray === undefined ? createFileSource(config) : `--${stray} goes with --manifests`;
+    const other = Object.keys(manifestFlags).find(has);
+    return other === undefined ? createFileSource(config) : `--${other} goes with --manifests`;
   }
   const options = readManifestFlags(values);
   return 'fault' in options ? options.fault : createManifestSource(manifests!, options);

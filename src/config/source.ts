@@ -21,12 +21,14 @@ export interface SourceProblem {
   readonly line: string;
 }
 
-/** Where configuration comes from: a file today, a folder of manifests or a Kubernetes API later. */
+/** Where configuration comes from: a file, a folder of manifests or a Kubernetes API. */
 export interface Source {
   /** Never rejects: what cannot be read is a problem. */
   load(): Promise<Loaded | Unloadable>;
   /** Calls back when something that `load` read has changed, folded over bursts. */
   watch(onChange: () => void): { close(): void };
+  /** Lets go of whatever it holds open. Nothing is loaded afterwards. Never rejects. */
+  close?(): Promise<void>;
 }
 
 export interface Loaded {

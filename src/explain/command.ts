@@ -2,9 +2,8 @@ import { isIP } from 'node:net';
 import { parseArgs } from 'node:util';
 import type { CommandIo } from '../command-io.ts';
 import { printable, quote } from '../config/text.ts';
-import { manifestFlags, manifestUsage } from '../ingress/serve-options.ts';
 import { PkiError } from '../pki/error.ts';
-import { sourceOf } from '../source-options.ts';
+import { sourceFlags, sourceOf, sourceUsage } from '../source-options.ts';
 import { splitAuthority } from '../snapshot/host-name.ts';
 import { ask } from './ask.ts';
 import { readClientChain } from './client-chain.ts';
@@ -20,7 +19,7 @@ Says what becomes of a request and why: the handshake, the host and route and wh
 and CRLs, each rule of the policies with what it saw, and what the backend would get. Nothing is connected to.
 
   --config FILE   the configuration
-${manifestUsage}
+${sourceUsage}
   --host HOST                  the Host of the request, perhaps with a port
   --path PATH                  its path, with the query if there is one (/)
   --method METHOD              (GET)
@@ -39,8 +38,7 @@ Exit code: 0 when it is forwarded or the route answers it, 1 when it is refused,
 `;
 
 const options = {
-  config: { type: 'string' },
-  ...manifestFlags,
+  ...sourceFlags,
   host: { type: 'string' },
   path: { type: 'string' },
   method: { type: 'string' },
@@ -78,6 +76,7 @@ export async function runExplain(args: readonly string[], io: CommandIo): Promis
   try {
     const question = await questionOf(values, io);
     const made = await snapshotOf(source);
+    await source.close?.();
     if ('problems' in made) {
       for (const problem of made.problems) io.stderr.write(`${problem}\n`);
       return 2;

@@ -230,6 +230,7 @@ export class Supervisor {
     this.#sockets?.close();
     await Promise.all(workers.map((worker) => worker.ended));
     await this.#admin.close();
+    await this.#source.close?.();
     await this.#observability.close();
   }
 

@@ -1,14 +1,18 @@
-import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { createSign, generateKeyPairSync } from 'node:crypto';
 import { once } from 'node:events';
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
 import { setTimeout as wait } from 'node:timers/promises';
 import type { Test } from 'tap';
 import { ApiClient } from '../../src/ingress/kubernetes/api-client.ts';
+import { ApiError } from '../../src/ingress/kubernetes/api-error.ts';
 import { Credentials } from '../../src/ingress/kubernetes/credentials.ts';
+import { pathOf } from '../../src/ingress/kubernetes/resource.ts';
 import { freePort } from './free-port.ts';
+import type { Manifest } from './objects.ts';
 import { createAuthority, type Issued, type TestAuthority } from './pki.ts';
 import { has } from './program.ts';
 
@@ -48,7 +52,7 @@ export class TestCluster {
   readonly #flags: readonly string[];
   readonly #authority: TestAuthority;
   readonly #accountKey = generateKeyPairSync('ec', { namedCurve: 'P-256' });
-  readonly #clients: ApiClient[] = [];
+  #client: ApiClient | null = null;
   #etcd: ChildProcess | null = null;
   #server: ChildProcess | null = null;
 
@@ -137,11 +141,9 @@ export class TestCluster {
     return this.#authority.issue({ cn });
   }
 
-  /** A client for the administrator, or for a kubeconfig. Closed with the cluster. */
-  client(kubeconfig = this.kubeconfig): ApiClient {
-    const client = new ApiClient(new Credentials({ kubeconfig }));
-    this.#clients.push(client);
-    return client;
+  /** Of the administrator. Closed with the cluster. */
+  client(): ApiClient {
+    return (this.#client ??= new ApiClient(new Credentials({ kubeconfig: this.kubeconfig })));
   }
 
   /** A service account's token, valid for so many seconds. The account must exist. */
@@ -165,25 +167,50 @@ export class TestCluster {
   }
 
   /** Runs kubectl as the administrator; gives what it prints. */
-  kubectl(args: readonly string[], input = ''): string {
-    const run = spawnSync(
+  async kubectl(args: readonly string[], input = ''): Promise<string> {
+    const child = spawn(
       kubectl,
       ['--kubeconfig', this.kubeconfig, '--cache-dir', join(this.#dir, 'cache'), ...args],
-      {
-        input,
-        encoding: 'utf8',
-        maxBuffer: 64 * 1024 ** 2,
-      },
+      { stdio: 'pipe' },
     );
-    if (run.status !== 0)
-      throw new Error(`kubectl ${args.join(' ')}: ${run.stderr}${String(run.error ?? '')}`);
-    return run.stdout;
+    const exited = once(child, 'close');
+    child.stdin.on('error', () => {}).end(input);
+    const [out, err] = await Promise.all([text(child.stdout), text(child.stderr)]);
+    const [code] = (await exited) as [number | null];
+    if (code !== 0) throw new Error(`kubectl ${args.join(' ')}: ${err}`);
+    return out;
   }
 
-  /** Applies objects, as they are: text of YAML, or values. */
-  apply(...objects: readonly (string | object)[]): void {
-    const text = objects.map((one) => (typeof one === 'string' ? one : JSON.stringify(one))).join('\n---\n');
-    this.kubectl(['apply', '-f', '-'], text);
+  /** Applies objects with kubectl: text of YAML as it is, or values. */
+  async apply(...objects: readonly (string | Manifest)[]): Promise<void> {
+    const values = objects.filter((one) => typeof one !== 'string');
+    const list = JSON.stringify({ apiVersion: 'v1', kind: 'List', items: values });
+    for (const input of [
+      ...(values.length === 0 ? [] : [list]),
+      ...objects.filter((one) => typeof one === 'string'),
+    ])
+      await this.kubectl(['apply', '-f', '-'], input);
+  }
+
+  /** Creates objects or puts them in the place of what is there, without kubectl. */
+  async put(...objects: readonly Manifest[]): Promise<void> {
+    const client = this.client();
+    for (const object of objects) {
+      const { path, name } = placeOf(object);
+      const there = await client.get(`${path}/${name}`).catch((error: unknown) => {
+        if (error instanceof ApiError && error.status === 404) return null;
+        throw error;
+      });
+      if (there === null) await client.create(path, object);
+      else await client.replace(`${path}/${name}`, withVersion(object, there));
+    }
+  }
+
+  async remove(...objects: readonly Manifest[]): Promise<void> {
+    for (const object of objects) {
+      const { path, name } = placeOf(object);
+      await this.client().delete(`${path}/${name}`);
+    }
   }
 
   /** Throws all old versions of objects away: whoever wants to watch from one of them gets 410. */
@@ -260,17 +287,38 @@ export class TestCluster {
   }
 
   async stop(): Promise<void> {
-    for (const client of this.#clients) await client.close();
+    await this.#client?.close();
     await end(this.#server);
     await end(this.#etcd);
     rmSync(this.#dir, { recursive: true, force: true });
   }
 
-  #write(name: string, text: string): string {
+  #write(name: string, contents: string): string {
     const path = join(this.#dir, name);
-    writeFileSync(path, text, { mode: 0o600 });
+    writeFileSync(path, contents, { mode: 0o600 });
     return path;
   }
+}
+
+/** Where an object belongs. */
+function placeOf({ kind, metadata, ...rest }: Manifest): { readonly path: string; readonly name: string } {
+  const plural =
+    kind === 'Endpoints' ? 'endpoints' : `${kind.toLowerCase()}${/(?:s|ss)$/.test(kind) ? 'es' : 's'}`;
+  const resource = { kind, apiVersion: String(rest['apiVersion']), plural };
+  return { path: pathOf(resource, metadata.namespace ?? null), name: metadata.name };
+}
+
+/** What a server fills in stays as it is. */
+function withVersion(object: Manifest, there: unknown): object {
+  const { metadata, spec } = there as { metadata: Record<string, unknown>; spec?: Record<string, unknown> };
+  const { resourceVersion } = metadata;
+  const clusterIp = object.kind === 'Service' ? { clusterIP: spec?.['clusterIP'] } : {};
+  const own = object['spec'] as object | undefined;
+  return {
+    ...object,
+    metadata: { ...object.metadata, resourceVersion },
+    ...(own === undefined ? {} : { spec: { ...clusterIp, ...own } }),
+  };
 }
 
 const logs = new WeakMap<ChildProcess, string[]>();

@@ -45,6 +45,8 @@ export interface WatchEvent {
 
 export interface WatchOptions {
   readonly signal: AbortSignal;
+  /** The server watches. */
+  readonly onOpen?: () => void;
   /** In the order of the server. What it throws ends the watch. */
   readonly onEvent: (event: WatchEvent) => void;
   /** Milliseconds without a single byte after which the watch counts as dead. */
@@ -139,11 +141,16 @@ export class ApiClient {
    * Events from a resourceVersion on (in `query`). Resolves when the server ends the watch in order, as it does after
    * `timeoutSeconds`; rejects with what it says in place of an event, when the connection breaks, and when it is silent for too long.
    */
-  async watch(path: string, query: Query, { signal, onEvent, silenceMs }: WatchOptions): Promise<void> {
+  async watch(
+    path: string,
+    query: Query,
+    { signal, onOpen, onEvent, silenceMs }: WatchOptions,
+  ): Promise<void> {
     const leave = await this.#gate.enter();
     try {
       const { body } = await this.#send('GET', path, { ...query, watch: true }, null, signal, silenceMs);
       leave();
+      onOpen?.();
       const lines = new Lines();
       for await (const piece of body as AsyncIterable<Buffer>) {
         for (const line of lines.take(piece)) {

@@ -16,52 +16,42 @@ export function pathOf(
   name: string | null = null,
   subresource: string | null = null,
 ): string {
-  const root = apiVersion.includes('/') ? 'apis' : 'api';
-  const words = [root, ...apiVersion.split('/')];
+  const words: string[] = [];
   if (namespace !== null && namespace !== '') words.push('namespaces', namespace);
   words.push(plural);
   if (name !== null) words.push(name);
   if (subresource !== null) words.push(subresource);
-  return `/${words.map((word) => encodeURIComponent(word)).join('/')}`;
+  return `${discoveryPath(apiVersion)}/${words.map((word) => encodeURIComponent(word)).join('/')}`;
 }
 
-/** What a group may be served as, the version we like best first. */
-export interface Versions {
-  readonly kind: string;
-  readonly plural: string;
-  /** Empty for the core group. */
-  readonly group: string;
-  readonly versions: readonly string[];
+function resource(kind: string, plural: string, apiVersion: string): Resource {
+  return Object.freeze({ kind, plural, apiVersion });
 }
 
-/** Every kind that the source reads. */
-export const kinds = {
-  Ingress: {
-    kind: 'Ingress',
-    plural: 'ingresses',
-    group: 'networking.k8s.io',
-    versions: ['v1', 'v1beta1'],
-  },
-  IngressClass: {
-    kind: 'IngressClass',
-    plural: 'ingressclasses',
-    group: 'networking.k8s.io',
-    versions: ['v1', 'v1beta1'],
-  },
-  Service: { kind: 'Service', plural: 'services', group: '', versions: ['v1'] },
-  EndpointSlice: {
-    kind: 'EndpointSlice',
-    plural: 'endpointslices',
-    group: 'discovery.k8s.io',
-    versions: ['v1', 'v1beta1'],
-  },
-  Endpoints: { kind: 'Endpoints', plural: 'endpoints', group: '', versions: ['v1'] },
-  Secret: { kind: 'Secret', plural: 'secrets', group: '', versions: ['v1'] },
-  ConfigMap: { kind: 'ConfigMap', plural: 'configmaps', group: '', versions: ['v1'] },
-  Namespace: { kind: 'Namespace', plural: 'namespaces', group: '', versions: ['v1'] },
-} as const satisfies Readonly<Record<string, Versions>>;
+/** What is read, and the versions of each that it may be served as: the one that we like best first. */
+export const resources = Object.freeze({
+  ingresses: [
+    resource('Ingress', 'ingresses', 'networking.k8s.io/v1'),
+    resource('Ingress', 'ingresses', 'networking.k8s.io/v1beta1'),
+  ],
+  classes: [
+    resource('IngressClass', 'ingressclasses', 'networking.k8s.io/v1'),
+    resource('IngressClass', 'ingressclasses', 'networking.k8s.io/v1beta1'),
+  ],
+  services: [resource('Service', 'services', 'v1')],
+  /** Kubernetes mirrors the one into the other, so either will do. */
+  endpoints: [
+    resource('EndpointSlice', 'endpointslices', 'discovery.k8s.io/v1'),
+    resource('EndpointSlice', 'endpointslices', 'discovery.k8s.io/v1beta1'),
+    resource('Endpoints', 'endpoints', 'v1'),
+  ],
+  secrets: [resource('Secret', 'secrets', 'v1')],
+  configMaps: [resource('ConfigMap', 'configmaps', 'v1')],
+  namespaces: [resource('Namespace', 'namespaces', 'v1')],
+} as const satisfies Readonly<Record<string, readonly Resource[]>>);
 
-/** The resource of a kind in its first version, for kinds that have but one. */
-export function resourceOf({ kind, plural, group, versions }: Versions, version = versions[0]!): Resource {
-  return { kind, plural, apiVersion: group === '' ? version : `${group}/${version}` };
+/** Path of what an API server says that it serves under an apiVersion. */
+export function discoveryPath(apiVersion: string): string {
+  const root = apiVersion.includes('/') ? 'apis' : 'api';
+  return `/${[root, ...apiVersion.split('/')].map((word) => encodeURIComponent(word)).join('/')}`;
 }

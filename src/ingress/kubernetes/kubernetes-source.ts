@@ -1,0 +1,189 @@
+import { setTimeout as wait } from 'node:timers/promises';
+import { Burst } from '../../burst.ts';
+import { checkMaterial } from '../../config/check.ts';
+import type { Loaded, Source, SourceProblem, Unloadable } from '../../config/source.ts';
+import { makeDefaultCertificate } from '../default-certificate.ts';
+import { keyOf } from '../object.ts';
+import type { TranslateOptions } from '../options.ts';
+import { formatIngressProblem } from '../problem.ts';
+import { translate, type Translation, TranslationMemory } from '../translate.ts';
+import type { ApiClient } from './api-client.ts';
+import { Cluster, type ClusterScope } from './cluster.ts';
+import type { Times } from './collection.ts';
+import { Health, type HealthStatus, type Log } from './health.ts';
+
+export interface KubernetesOptions extends ClusterScope {
+  readonly client: ApiClient;
+  readonly log: Log;
+  readonly translate: Omit<TranslateOptions, 'defaultCertificate' | 'requiresClass'>;
+  readonly times?: Partial<Times>;
+}
+
+/** A change waits so long for others, in milliseconds, and so long at most while they keep coming. */
+const quietMs = 20;
+const longestMs = 100;
+
+/** A Secret that is named for the first time is waited for so long, so that no host is served without it for a moment. */
+const referenceMs = 500;
+
+/** The same at the start, when there may be thousands. */
+const firstReferenceMs = 30_000;
+
+/** What is named may name others in turn: a ConfigMap of settings does. */
+const maxRounds = 4;
+
+/** More lines are not logged at every load. */
+const maxLines = 1000;
+
+/**
+ * The source of `--kubernetes`: the objects of a cluster, watched. What is wrong with an object costs that object. While the API
+ * server is not to be had, the last state is served; before the first whole one, nothing.
+ */
+export class KubernetesSource implements Source {
+  readonly #options: KubernetesOptions;
+  readonly #health: Health;
+  #cluster: Cluster | null = null;
+  readonly #memory = new TranslationMemory();
+  readonly #burst: Burst;
+  readonly #listeners = new Set<(translation: Translation) => void>();
+  #translateOptions: TranslateOptions | null = null;
+  #onChange: (() => void) | null = null;
+  /** Whoever loads was told, and has not come yet. */
+  #isTold = false;
+  #isFirst = true;
+  #toldLines: ReadonlySet<string> = new Set();
+
+  constructor(options: KubernetesOptions) {
+    this.#options = options;
+    this.#health = new Health(options.log);
+    this.#burst = new Burst(quietMs, longestMs, () => {
+      if (this.#isTold || this.#onChange === null) return;
+      this.#isTold = true;
+      this.#onChange();
+    });
+  }
+
+  /** What is wrong between us and the API server. */
+  get health(): HealthStatus {
+    return this.#health.status;
+  }
+
+  /** Calls back with every translation, before it is in force. What it throws is lost. */
+  onTranslation(listener: (translation: Translation) => void): void {
+    this.#listeners.add(listener);
+  }
+
+  /** The first waits for the first whole state of the cluster, however long that takes. */
+  async load(): Promise<Loaded | Unloadable> {
+    const now = Date.now();
+    const cluster = (this.#cluster ??= this.#watchCluster());
+    await cluster.settled();
+    const options = await this.#optionsNow(cluster);
+    const translation = await this.#translate(cluster, options);
+    const { config, material } = translation;
+    this.#isFirst = false;
+    for (const listener of this.#listeners) {
+      try {
+        listener(translation);
+      } catch {
+        // A listener must not keep a configuration from coming into force.
+      }
+    }
+    const { requiresConfigMap, configMap } = options;
+    if (requiresConfigMap && !hasConfigMap(cluster, configMap)) {
+      return { ok: false, problems: [`kubernetes / there is no ConfigMap ${configMap}`] };
+    }
+    const problems: SourceProblem[] = [
+      ...translation.problems.map((problem) => ({
+        severity: problem.severity,
+        kind: problem.object.kind,
+        line: formatIngressProblem(problem),
+      })),
+      ...checkMaterial(config, material, now).map(({ message }) => ({
+        severity: 'warning' as const,
+        kind: 'file' as const,
+        line: `kubernetes / warning: ${message}`,
+      })),
+    ];
+    const lines = new Map(problems.map((problem) => [problem.line, problem]));
+    // Endpoints change all day: what was said is not said again each time.
+    const news = [...lines.keys()].filter((line) => !this.#toldLines.has(line));
+    this.#toldLines = new Set(lines.keys());
+    return {
+      ok: true,
+      config,
+      material,
+      warnings: news.slice(0, maxLines),
+      problems: [...lines.values()],
+      place: ({ path, message }) => `kubernetes ${path === '' ? '/' : path} ${message}`,
+    };
+  }
+
+  watch(onChange: () => void): { close(): void } {
+    this.#onChange = onChange;
+    // What came between the first load and now.
+    this.#burst.stir();
+    return {
+      close: () => {
+        this.#onChange = null;
+        this.#burst.close();
+      },
+    };
+  }
+
+  async close(): Promise<void> {
+    this.#onChange = null;
+    this.#burst.close();
+    this.#cluster?.close();
+    await this.#options.client.close();
+  }
+
+  /** Translates; and again, when Secrets or ConfigMaps that are named for the first time have come. */
+  async #translate(cluster: Cluster, options: TranslateOptions): Promise<Translation> {
+    const until = performance.now() + (this.#isFirst ? firstReferenceMs : referenceMs);
+    for (let round = 1; ; round++) {
+      // All that has happened until now is in these objects.
+      this.#burst.close();
+      this.#isTold = false;
+      const translation = translate(cluster.objects(), options, this.#memory);
+      const coming = cluster.refer(translation.references);
+      const left = until - performance.now();
+      if (coming === null || round === maxRounds || left <= 0) return translation;
+      const timer = new AbortController();
+      await Promise.race([coming, wait(left, undefined, { signal: timer.signal }).catch(() => {})]);
+      timer.abort();
+    }
+  }
+
+  #watchCluster(): Cluster {
+    const { client, namespace, namespaceSelector, service, times = {} } = this.#options;
+    return new Cluster({
+      client,
+      namespace,
+      namespaceSelector,
+      service,
+      times,
+      health: this.#health,
+      onChange: () => this.#burst.stir(),
+    });
+  }
+
+  /** The same object for as long as nothing of it changes: what is remembered of a translation holds for one. */
+  async #optionsNow(cluster: Cluster): Promise<TranslateOptions> {
+    const requiresClass = cluster.knowsClasses;
+    if (this.#translateOptions?.requiresClass !== requiresClass) {
+      this.#translateOptions = {
+        ...this.#options.translate,
+        requiresClass,
+        defaultCertificate: this.#translateOptions?.defaultCertificate ?? (await makeDefaultCertificate()),
+      };
+    }
+    return this.#translateOptions;
+  }
+}
+
+function hasConfigMap(cluster: Cluster, key: string | null): boolean {
+  return (
+    key === null || cluster.objects().some((object) => object.kind === 'ConfigMap' && keyOf(object) === key)
+  );
+}
