@@ -115,6 +115,7 @@ export class App {
         ready: () => (this.#state === 'serving' ? { ready: true } : { ready: false, reason: this.#state }),
         status: () => this.status(),
         snapshot: () => this.snapshot,
+        denials: observability.denials,
         reload: () => this.reload(),
         drain: () => this.#drainAsked.resolve(),
       }),

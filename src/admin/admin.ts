@@ -223,7 +223,11 @@ export class Admin {
     }
     response.writeHead(200, { 'content-type': answer.type, ...commonHeaders });
     if (request.method === 'HEAD') response.end();
-    else this.#streams.start(response, answer);
+    else {
+      // Whoever follows what seldom happens wants to know at once that it does.
+      response.flushHeaders();
+      this.#streams.start(response, answer);
+    }
   }
 }
 

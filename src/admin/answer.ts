@@ -20,8 +20,11 @@ export interface StreamedAnswer {
 }
 
 export interface AnswerStream {
-  /** Not taken once the stream has ended. A reader who is too slow (256 KiB behind) is cut off. */
-  write(text: string): void;
+  /**
+   * Not taken once the stream has ended. False: the reader is 128 KiB behind, and is best told and let go of; at 256 KiB
+   * it is cut off.
+   */
+  write(text: string): boolean;
   end(): void;
   readonly ended: AbortSignal;
 }

@@ -1,6 +1,8 @@
 import { explainEndpoint } from '../explain/endpoint.ts';
 import type { Snapshot } from '../snapshot/snapshot.ts';
+import type { Denials } from '../observe/denials/ring.ts';
 import { json, text, type WholeAnswer } from './answer.ts';
+import { answerDenials } from './denials.ts';
 import type { Endpoint } from './endpoint.ts';
 
 /** Whether the program takes traffic, where not, why, and where so, what there is to know. */
@@ -16,6 +18,8 @@ export interface AdminParts {
   readonly status: () => Readonly<Record<string, unknown>>;
   /** What is in force now, to be asked. */
   readonly snapshot: () => Snapshot;
+  /** Who was turned away, of all worker processes. */
+  readonly denials: Denials;
   /** Loads the configuration anew; gives what kept it from being taken over, a line each. */
   readonly reload: () => Promise<readonly string[]>;
   /** Begins to drain; the program ends behind it. */
@@ -30,6 +34,12 @@ export function endpointsOf(parts: AdminParts): readonly Endpoint[] {
     { method: 'GET', path: '/metrics', permission: 'reading', handle: () => metricsPage(parts) },
     { method: 'GET', path: '/status', permission: 'reading', handle: () => json(200, parts.status()) },
     explainEndpoint(() => parts.snapshot()),
+    {
+      method: 'GET',
+      path: '/denials',
+      permission: 'reading',
+      handle: (call) => answerDenials(parts.denials, call),
+    },
     { method: 'POST', path: '/reload', permission: 'changing', handle: oneAtATime(() => reload(parts)) },
     { method: 'POST', path: '/drain', permission: 'changing', handle: () => drain(parts) },
   ];

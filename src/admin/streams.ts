@@ -9,7 +9,7 @@ const heartbeatMs = 5000;
 /** Milliseconds after which a stream ends, so that whoever reads it has its permission looked at anew. */
 const longestMs = 3_600_000;
 
-/** Bytes that a reader may be behind. */
+/** Bytes that a reader may be behind; at half of that whoever writes is told. */
 const maxBehind = 256 * 1024;
 
 /** The answers that are still being written, bounded in number, time and memory. */
@@ -33,11 +33,13 @@ export class Streams {
       ended.abort();
       response.end();
     };
-    const write = (text: string): void => {
-      if (ended.signal.aborted || text === '') return;
+    const write = (text: string): boolean => {
+      if (ended.signal.aborted) return false;
+      if (text === '') return true;
       beat.refresh();
       response.write(text);
       if (response.writableLength > maxBehind) response.destroy();
+      return response.writableLength <= maxBehind / 2;
     };
     this.#open.add(end);
     response.on('close', end);

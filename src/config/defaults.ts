@@ -129,6 +129,8 @@ export const defaults = deepFreeze({
   onTrustEnd: 'next_request',
   accessLog: true,
   expressLane: true,
+  /** nginx keeps none. Some 1.5 kB each, 7 at most. */
+  denials: { keep: 1000, bytes: 4 * 1024 ** 2 },
   /** worker-processes is auto there; a process of ours takes some 100 MB, and one core is enough for most. */
   workers: 1,
   reusePort: false,

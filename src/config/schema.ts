@@ -1,4 +1,5 @@
 import { Type, type Static } from 'typebox';
+import { Denials } from './schema/denials.ts';
 import { Forwarded } from './schema/forwarded.ts';
 import { Host } from './schema/host.ts';
 import { Limits } from './schema/limits.ts';
@@ -63,6 +64,7 @@ const ConfigSchema = Type.Object(
           'Plain HTTP/1.1 requests are taken straight off the socket. Default true; false sends every request through the full lane, which answers alike and costs more CPU.',
       }),
     ),
+    denials: Type.Optional(Denials),
     workers: Type.Optional(
       Type.Union([Type.Literal('auto'), Type.Integer({ minimum: 1, maximum: 256 })], {
         description:

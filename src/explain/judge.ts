@@ -5,7 +5,7 @@ import type { Trust } from '../snapshot/snapshot.ts';
 import { judgeChainAgainst } from '../tls/certificate-judge.ts';
 import { type ChainProof, proveChain } from '../tls/chain-proof.ts';
 import { LoadedStore } from '../tls/loaded-store.ts';
-import { missingIssuer, namesOf } from '../tls/missing-issuer.ts';
+import { missingIssuer, namesOf, withMissingIssuer } from '../tls/missing-issuer.ts';
 import { success, type Verdict, verdictOf } from '../tls/verdict.ts';
 import { refuseDeepChain } from '../tls/verification.ts';
 import type { ExplainedCertificate, ExplainedStore } from './report.ts';
@@ -44,8 +44,9 @@ export async function judgeByStore(
   const deep = dated.status === 'success' ? refuseDeepChain(proof, trust.verifyDepth) : null;
   const verdict = deep ?? dated;
   const proven = verdict.status === 'success' ? proof : null;
+  const told = verdict.status === 'failed' ? withMissingIssuer(verdict, sent, store.certificates) : verdict;
   return {
-    judged: { verdict, chain: proven?.chain ?? [] },
+    judged: { verdict: told, chain: proven?.chain ?? [] },
     explained: {
       store: trust.key.slice(0, 16),
       verdict: explainVerdict(verdict),

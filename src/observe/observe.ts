@@ -1,5 +1,9 @@
+import { defaults } from '../config/defaults.ts';
 import type { SourceProblem } from '../config/source.ts';
 import type { Snapshot } from '../snapshot/snapshot.ts';
+import { DenialRecorder } from './denials/recorder.ts';
+import type { Denial } from './denials/record.ts';
+import { Denials } from './denials/ring.ts';
 import { AccessLog, type LogLevel } from './access-log.ts';
 import { LogSink, type LogSinkOptions } from './log-sink.ts';
 import { Metrics } from './metrics.ts';
@@ -59,6 +63,8 @@ export interface ObservabilityOptions {
   readonly more?: readonly Observer[];
   /** The number of this worker process, where there are several. */
   readonly worker?: number;
+  /** Takes each denial in place of `denials`: where another process keeps them. */
+  readonly keepDenial?: (denial: Denial) => void;
 }
 
 /** Everything the program is observed by, put together. */
@@ -66,6 +72,8 @@ export interface Observability {
   readonly observer: Observer;
   readonly metrics: Metrics;
   readonly log: AccessLog;
+  /** The last denials; a new one is told to whoever subscribed, in this process. */
+  readonly denials: Denials;
   /** Takes over a snapshot that now serves: labels, dates, and whether requests are logged. */
   describe(snapshot: Snapshot): void;
   lastReload(): LastReload | null;
@@ -102,7 +110,9 @@ export function createObservability(options: ObservabilityOptions = {}): Observa
       ? new LogSink({ ...sinkOptions, onDrop: (reason) => metrics.logLineDropped(reason) })
       : null;
   const log = new AccessLog(sink ?? destination!, level, Date.now, worker);
-  const observer = createObserver({ metrics, log, more });
+  const denials = new Denials(defaults.denials);
+  const recorder = new DenialRecorder(options.keepDenial ?? ((denial) => denials.add(denial)));
+  const observer = createObserver({ metrics, log, more: [recorder, ...more] });
   let lastReload: LastReload | null = null;
   let problems: ProblemStatus = Object.freeze({ errors: 0, warnings: 0, lines: [] });
   return Object.freeze({
@@ -115,9 +125,11 @@ export function createObservability(options: ObservabilityOptions = {}): Observa
     }),
     metrics,
     log,
+    denials,
     describe(snapshot: Snapshot): void {
       metrics.describeSnapshot(snapshot);
       log.requests = snapshot.accessLog;
+      denials.limits = snapshot.denials;
     },
     lastReload: () => lastReload,
     tellProblems(all: readonly SourceProblem[]): void {

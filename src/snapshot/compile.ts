@@ -2,6 +2,7 @@ import { defaults } from '../config/defaults.ts';
 import { pointer } from '../config/problem.ts';
 import type { Config } from '../config/schema.ts';
 import { tlsPresets } from '../config/tls-presets.ts';
+import { parseSize } from '../config/units.ts';
 import { identityHeaderNamesOf } from '../proxy/headers/names.ts';
 import { CompileContext, digest, type CompileProblem, type Material } from './compile/context.ts';
 import { compileRanges } from './compile/access.ts';
@@ -147,6 +148,10 @@ function* snapshotOf(
     denyList: compileDenyListFile(context, config.denyList),
     accessLog: config.accessLog ?? defaults.accessLog,
     expressLane: config.expressLane ?? defaults.expressLane,
+    denials: Object.freeze({
+      keep: config.denials?.keep ?? defaults.denials.keep,
+      bytes: config.denials?.size === undefined ? defaults.denials.bytes : parseSize(config.denials.size),
+    }),
     workers: config.workers ?? defaults.workers,
   });
 }

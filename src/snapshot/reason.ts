@@ -172,3 +172,24 @@ export const policyReasons: readonly PolicyReason[] = Object.freeze(Object.keys(
 
 /** What a request's `reason` may be in the access log: `ok`, a refusal, or who broke off midway. */
 export type RequestReason = 'ok' | RefusalReason | 'client_abort' | 'upstream_truncated';
+
+/** Answers that turn nobody away: they send on, or are what a route says. */
+const welcome: ReadonlySet<string> = new Set([
+  'cors_preflight',
+  'redirect_https',
+  'route_redirect',
+  'route_answer',
+  'sign_in',
+] satisfies RefusalReason[]);
+
+/** Whether a reason means that a client was turned away for what it is or asked, and not by a fault of ours. */
+export function isDenial(reason: string): reason is RefusalReason {
+  return Object.hasOwn(answers, reason) && !welcome.has(reason) && !faults.has(reason);
+}
+
+/** Reasons that lie with us, or behind us. */
+const faults: ReadonlySet<string> = new Set([
+  ...Object.keys(upstream),
+  'error_page_failed',
+  'authentication_failed',
+]);

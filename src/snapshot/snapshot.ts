@@ -48,6 +48,8 @@ export interface Snapshot {
   readonly accessLog: boolean;
   /** Plain requests take the express lane. */
   readonly expressLane: boolean;
+  /** Denials that are kept: how many, and how much memory they take. */
+  readonly denials: { readonly keep: number; readonly bytes: number };
   /** Worker processes; auto: one for each core. */
   readonly workers: number | 'auto';
 }

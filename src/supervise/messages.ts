@@ -1,4 +1,5 @@
 import type { Config } from '../config/schema.ts';
+import type { Denial } from '../observe/denials/record.ts';
 import type { MetricsState } from '../observe/page.ts';
 import type { SharedProof } from '../tls/proof-memory.ts';
 import type { TicketState } from '../tls/ticket-keys.ts';
@@ -51,6 +52,8 @@ export type FromWorker =
       readonly metrics: MetricsState;
       readonly status: Readonly<Record<string, unknown>>;
     }
+  /** In their order. What a worker has denied stays known when it is gone. */
+  | { readonly type: 'denials'; readonly denials: readonly Denial[] }
   | { readonly type: 'renew'; readonly name: string; readonly renewals: number }
   | { readonly type: 'learned'; readonly key: string; readonly proof: SharedProof }
   | { readonly type: 'ask'; readonly id: number; readonly key: string };

@@ -100,6 +100,7 @@ export class Supervisor {
         ready: () => this.#ready(),
         status: () => this.#status(),
         snapshot: () => this.snapshot,
+        denials: observability.denials,
         reload: () => this.reload(),
         drain: () => this.#drainAsked.resolve(),
       }),
@@ -353,6 +354,9 @@ export class Supervisor {
         return;
       case 'learned':
         this.#proofs.learn(message.key, message.proof);
+        return;
+      case 'denials':
+        for (const denial of message.denials) this.#observability.denials.add(denial);
         return;
       case 'ask': {
         const { id } = message;

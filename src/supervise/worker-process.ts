@@ -4,6 +4,7 @@ import { sharedPipeWrite } from '../observe/log-sink.ts';
 import { createObservability } from '../observe/observe.ts';
 import { TicketKeys } from '../tls/ticket-keys.ts';
 import { AskedProofs } from './asked-proofs.ts';
+import { DenialBatch } from './denial-batch.ts';
 import type { FromWorker, Handed, ToWorker } from './messages.ts';
 import { shareOf } from './share.ts';
 
@@ -46,7 +47,12 @@ class WorkerProcess {
     const { worker, of, handed, tickets, sockets } = message;
     this.#tickets.install(tickets);
     this.#handed = handed;
-    const observability = createObservability({ worker, sink: { maxWrite: sharedPipeWrite } });
+    const denials = new DenialBatch((batch) => send({ type: 'denials', denials: batch }));
+    const observability = createObservability({
+      worker,
+      sink: { maxWrite: sharedPipeWrite },
+      keepDenial: (denial) => denials.add(denial),
+    });
     this.#metrics = () => observability.metrics.state();
     const source: Source = {
       load: () => Promise.resolve(loadedOf(this.#handed!)),

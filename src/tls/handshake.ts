@@ -8,6 +8,7 @@ import { IdentityMemory } from './identity-memory.ts';
 import type { Identity } from './identity.ts';
 import { firstEndAfter, type LoadedStore } from './loaded-store.ts';
 import type { ProofMemory, RememberedProof } from './proof-memory.ts';
+import { withMissingIssuer } from './missing-issuer.ts';
 import { judgeRevocation } from './revocation.ts';
 import { none, success, type Verdict, verdictOf } from './verdict.ts';
 import { refuseDeepChain, sentCertificates, verdictOfSocket } from './verification.ts';
@@ -125,8 +126,11 @@ function judgeOnly(
   const { proofs, now } = judging;
   const verdict = verdictOfSocket(socket, true, certificate);
   // All below only narrows a success.
-  if (verdict.status !== 'success') return refused(verdict);
   const resumed = socket.isSessionReused();
+  if (verdict.status === 'failed' && !resumed) {
+    return refused(withMissingIssuer(verdict, sentCertificates(socket, 17), certificates));
+  }
+  if (verdict.status !== 'success') return refused(verdict);
   // What a session says of its certificate was said when it began.
   if (resumed && now > identity.notAfter) return refused(expired);
   const known = recall(judging, trust, identity, resumed);
@@ -219,7 +223,10 @@ async function judgeAgainst(
   if (sent === null) return null;
   const verdict = await verdictAgainst(store, sent);
   const proof = verdict.status === 'success' ? proveChain(sent.certificates, store.certificates, now) : null;
-  const failed = verdict.status === 'failed' ? verdict : refuseDeepChain(proof, verifyDepth);
+  const failed =
+    verdict.status === 'failed'
+      ? withMissingIssuer(verdict, sent.certificates, store.certificates)
+      : refuseDeepChain(proof, verifyDepth);
   if (failed !== null) proofs.rememberFailure(key, identity.sha256, sent.hash, failed, now);
   if (failed !== null || proof === null) return refused(failed ?? none);
   // OpenSSL may have found another chain than the one that was proven, so all count that could be part of one.

@@ -2,6 +2,7 @@ import type { X509Certificate } from 'node:crypto';
 import { shorten } from '../observe/shorten.ts';
 import { readIdentity } from './identity-reader.ts';
 import type { TrustStore } from './trust-store.ts';
+import type { VerdictFailed } from './verdict.ts';
 
 /** Certificates of the client that are looked at, and signatures that are checked for it. */
 const maxSent = 16;
@@ -12,8 +13,14 @@ const maxSignatures = 32;
  * and is not trusted, or that its last one is its own issuer. Null where the chain does come there.
  *
  * @param sent What the client sent, its own certificate first.
+ * @param believing Take the client's word for who issued what it sent. A signature is then checked by trusted keys alone:
+ *   whoever sends a chain picks the keys in it, and how long each check takes.
  */
-export function missingIssuer(sent: readonly X509Certificate[], trust: TrustStore): string | null {
+export function missingIssuer(
+  sent: readonly X509Certificate[],
+  trust: TrustStore,
+  believing = false,
+): string | null {
   const [leaf, ...helpers] = sent.slice(0, maxSent);
   if (leaf === undefined) return null;
   const seen = new Set<string>();
@@ -30,10 +37,11 @@ export function missingIssuer(sent: readonly X509Certificate[], trust: TrustStor
     };
     if (trust.issuersOf(certificate).some(vouches)) return null;
     const { subject, issuer } = namesOf(certificate);
-    if (certificate.issuer === certificate.subject && vouches(certificate)) {
+    if (certificate.issuer === certificate.subject && (believing || vouches(certificate))) {
       return `${subject} is its own issuer, and is not among the trusted CAs`;
     }
-    const next = helpers.find((helper) => certificate.checkIssued(helper) && vouches(helper));
+    const issued = (helper: X509Certificate): boolean => certificate.checkIssued(helper);
+    const next = helpers.find((helper) => issued(helper) && (believing || vouches(helper)));
     if (next === undefined) {
       const like = trust.certificates.some(({ subject }) => subject === certificate.issuer);
       return like
@@ -43,6 +51,23 @@ export function missingIssuer(sent: readonly X509Certificate[], trust: TrustStor
     certificate = next;
   }
   return null;
+}
+
+/**
+ * A failure together with what the chain lacked, where that is what it failed by. For the path of every handshake.
+ *
+ * @param sent All that the client sent, its own certificate first.
+ */
+export function withMissingIssuer(
+  verdict: VerdictFailed,
+  sent: readonly X509Certificate[],
+  trust: TrustStore,
+): VerdictFailed {
+  if (verdict.reason !== 'untrusted' && verdict.reason !== 'self_signed') return verdict;
+  const missing = missingIssuer(sent, trust, true);
+  if (missing === null) return verdict;
+  const alone = sent.length === 1 && verdict.reason === 'untrusted' ? 'leaf only: ' : '';
+  return { ...verdict, about: `${alone}${missing}` };
 }
 
 /** RFC 2253, as far as our own strict reader can read it. */

@@ -87,9 +87,11 @@ export function sentCertificates(socket: TLSSocket, limit = 100): X509Certificat
  */
 export function refuseDeepChain(proof: ChainProof | null, verifyDepth: number): VerdictFailed | null {
   if (proof === null) return tooLong('the chain cannot be followed to a trust anchor');
-  return proof.intermediates > verifyDepth ? tooLong('certificate chain too long') : null;
+  if (proof.intermediates <= verifyDepth) return null;
+  return tooLong('certificate chain too long', `${proof.intermediates} intermediates, ${verifyDepth} may be`);
 }
 
-function tooLong(detail: string): VerdictFailed {
-  return { status: 'failed', reason: 'chain_too_long', detail, untrustedOnly: false };
+function tooLong(detail: string, about?: string): VerdictFailed {
+  const failed = { status: 'failed', reason: 'chain_too_long', detail, untrustedOnly: false } as const;
+  return about === undefined ? failed : { ...failed, about };
 }

@@ -6,6 +6,7 @@ import { Admin, type AdminDeps } from '../../src/admin/admin.ts';
 import { type AdminParts, endpointsOf } from '../../src/admin/endpoints.ts';
 import type { AdminAccess } from '../../src/snapshot/admin-access.ts';
 import type { Snapshot } from '../../src/snapshot/snapshot.ts';
+import { Denials } from '../../src/observe/denials/ring.ts';
 import { testSnapshot } from '../support/snapshot.ts';
 
 export const metricsPage = '# HELP x X.\n# TYPE x gauge\nx 1\n';
@@ -40,6 +41,7 @@ export function makeAdmin({ access, more = [], told = [], ...parts }: Settings =
         ready: () => ({ ready: true }),
         status: () => ({ version: '1.2.3' }),
         snapshot: () => testSnapshot([]),
+        denials: new Denials({ keep: 10, bytes: 100_000 }),
         reload: () => Promise.resolve([]),
         drain: () => {},
         ...parts,

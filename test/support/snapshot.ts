@@ -60,6 +60,7 @@ export function testSnapshot(hosts: readonly Host[], changes: Partial<Snapshot> 
     onTrustEnd: 'next_request',
     accessLog: true,
     expressLane: false,
+    denials: { keep: 1000, bytes: 4 * 1024 ** 2 },
     workers: 1,
     ...changes,
   };
