@@ -163,13 +163,7 @@ export const overview: Dashboard = {
           'Problems of manifests',
           'What is refused (error), or ought to be looked at (warning).',
           'short',
-          [
-            query(`max by (severity, kind) (mtls_ingress_problems{${chosen}}) > 0`, '{{severity}} {{kind}}'),
-            query(
-              `max by (severity) (sum by (instance, severity) (mtls_ingress_problems{${chosen}}))`,
-              '{{severity}}, all',
-            ),
-          ],
+          [query(`max by (severity, kind) (mtls_ingress_problems{${chosen}})`, '{{severity}} {{kind}}')],
         ),
         graph(
           'Versions',
