@@ -23,6 +23,10 @@ const commands: Readonly<Record<string, Entry>> = {
     summary: 'explain --config FILE       say what becomes of a request, and why',
     load: async () => (await import('./explain/command.ts')).runExplain,
   },
+  test: {
+    summary: 'test POLICY_TESTS.yaml      hold a configuration to who is let in and who is not',
+    load: async () => (await import('./policy-tests/command.ts')).runPolicyTests,
+  },
   migrate: {
     summary: 'migrate PATH                say what becomes of the manifests that ran ingress-nginx',
     load: async () => (await import('./ingress/migrate/command.ts')).runMigrate,

@@ -6,7 +6,7 @@ import { type FileReference, fileReferences } from './file-references.ts';
 import { CheckMemory } from './check-memory.ts';
 import { fitSteps } from './fit.ts';
 import { decode, include, maxConfigSize } from './include.ts';
-import { readMaterial } from './material.ts';
+import { type MaterialResult, readMaterial } from './material.ts';
 import { error, type Finding, hasErrors, type Problem, sortProblems } from './problem.ts';
 import { readBounded } from './read-file.ts';
 import { repair } from './repair.ts';
@@ -49,6 +49,13 @@ export type FurtherChecks = (
   memory: CheckMemory,
 ) => readonly Finding[] | Steps<readonly Finding[]>;
 
+/** Where the contents of the files come from that a configuration names. */
+export type MaterialReader = (
+  configFile: string,
+  references: readonly FileReference[],
+  memory: FileMemory,
+) => Promise<MaterialResult>;
+
 /** What one load leaves for the next of the same file, so that what is unchanged is not read and checked again. */
 export class LoadMemory {
   readonly files = new FileMemory();
@@ -63,11 +70,14 @@ export class LoadMemory {
  * fit the schema is repaired in a copy (repair.ts), so that the rest of the file can be judged too.
  *
  * Never rejects and changes nothing. Dates are not looked at: `checkMaterial` does, and can be given as a further check.
+ *
+ * @param readNamed Reads the files that it names, or gives what stands in for them.
  */
 export async function loadConfig(
   file: string,
   furtherChecks: FurtherChecks = () => [],
   memory: LoadMemory = new LoadMemory(),
+  readNamed: MaterialReader = readMaterial,
 ): Promise<LoadedConfig | RefusedConfig> {
   const absolute = resolve(file);
   memory.files.begin();
@@ -95,7 +105,7 @@ export async function loadConfig(
     return { problems: sortProblems([...misfits, ...whole.findings].map(place)), files: included, patterns };
   const { config } = repaired;
   const references = fileReferences(config).filter(({ path }) => repaired.isWritten(path));
-  const { material, findings, files } = await readMaterial(file, references, memory.files);
+  const { material, findings, files } = await readNamed(file, references, memory.files);
   const more = furtherChecks(config, material, references, memory.checks);
   const checked = [
     ...(await inSlices(ruleSteps(config, memory.checks))),

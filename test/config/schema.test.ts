@@ -16,7 +16,9 @@ import { createAuthority } from '../support/pki.ts';
 import { changed, folder as temporary, problemsOf, valid } from './fixture.ts';
 
 const folder = fileURLToPath(new URL('../../config', import.meta.url));
-const examples = readdirSync(folder).filter((name) => name.endsWith('.yaml'));
+const examples = readdirSync(folder).filter(
+  (name) => name.endsWith('.yaml') && !name.endsWith('.tests.yaml'),
+);
 const schema = configJsonSchema();
 
 void t.test('the committed JSON Schema is fresh', async (t) => {

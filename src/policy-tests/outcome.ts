@@ -1,0 +1,67 @@
+import type { Report } from '../explain/report.ts';
+import { answers, handshakeFailures } from '../snapshot/reason.ts';
+import type { Expectation } from './schema.ts';
+
+/** Reasons of answers that turn nobody away. */
+export const answeringReasons: ReadonlySet<string> = new Set([
+  'cors_preflight',
+  'redirect_https',
+  'route_redirect',
+  'route_answer',
+]);
+
+/** Reasons of all others. */
+export const denyingReasons: ReadonlySet<string> = new Set(
+  [...Object.keys(answers), ...handshakeFailures].filter((reason) => !answeringReasons.has(reason)),
+);
+
+/** What became of a request, in the words of expectations. */
+export interface Outcome {
+  /** `allow (website)`, `deny: policy_ou (403)`, `answer: route_redirect (302)`. */
+  readonly text: string;
+  /** For the operator: what was seen and what was wanted; null where there is nothing to say. */
+  readonly detail: string | null;
+}
+
+/** Whether a report is what was expected; null: it is. */
+export function missOf(expect: Expectation, report: Report): Outcome | null {
+  return matches(expect, report) ? null : outcomeOf(report);
+}
+
+/** What was expected, in the words of outcomes. */
+export function expectationText(expect: Expectation): string {
+  if (expect === 'allow') return 'allow';
+  if ('allow' in expect) return `allow (${expect.allow})`;
+  const [kind, reason] = 'deny' in expect ? ['deny', expect.deny] : ['answer', expect.answer];
+  return `${kind}: ${reason}${expect.status === undefined ? '' : ` (${expect.status})`}`;
+}
+
+function matches(expect: Expectation, report: Report): boolean {
+  const { decision } = report;
+  if (expect === 'allow') return decision.action === 'forward';
+  if ('allow' in expect) return decision.action === 'forward' && upstreamsOf(report).includes(expect.allow);
+  if (decision.action === 'forward') return false;
+  const reason = 'deny' in expect ? expect.deny : expect.answer;
+  const status = decision.action === 'respond' ? decision.status : undefined;
+  return decision.reason === reason && (expect.status === undefined || expect.status === status);
+}
+
+function outcomeOf(report: Report): Outcome {
+  const { decision } = report;
+  switch (decision.action) {
+    case 'forward':
+      return { text: `allow (${upstreamsOf(report).join(', ')})`, detail: null };
+    case 'respond': {
+      const kind = answeringReasons.has(decision.reason) ? 'answer' : 'deny';
+      return { text: `${kind}: ${decision.reason} (${decision.status})`, detail: decision.detail };
+    }
+    case 'end_handshake':
+      return { text: `deny: ${decision.reason} (the handshake is ended)`, detail: decision.detail };
+  }
+}
+
+/** Where it goes: one, or several where chance decides. */
+function upstreamsOf({ request }: Report): readonly string[] {
+  const upstream = request?.upstreamRequest ?? null;
+  return upstream === null || 'problem' in upstream ? [] : upstream.destinations.map((one) => one.upstream);
+}
