@@ -33,7 +33,7 @@ export async function judgeByStore(
   sent: readonly X509Certificate[],
   at: number | null,
 ): Promise<JudgedStore> {
-  const store = new LoadedStore(trust);
+  const store = loaded(trust);
   const said = await judgeChainAgainst(
     sent.map(({ raw }) => raw),
     store.context,
@@ -55,6 +55,15 @@ export async function judgeByStore(
       note: at === null || dated === said ? null : otherTime(said, at),
     },
   };
+}
+
+/** A trust store lives as long as its snapshot, and may be asked about often. */
+const stores = new WeakMap<Trust, LoadedStore>();
+
+function loaded(trust: Trust): LoadedStore {
+  let store = stores.get(trust);
+  if (store === undefined) stores.set(trust, (store = new LoadedStore(trust)));
+  return store;
 }
 
 function otherTime(said: Verdict, at: number): string {

@@ -1,17 +1,11 @@
 import { createFileSource } from '../config/file-source.ts';
-import { compile } from '../snapshot/compile.ts';
-import { type Connection, type Judged, nothingJudged, verdictFor } from '../snapshot/connection.ts';
-import { decide } from '../snapshot/decide.ts';
+import { ask } from '../explain/ask.ts';
+import { BadQuestion } from '../explain/question.ts';
+import type { Report } from '../explain/report.ts';
+import { snapshotOf } from '../explain/snapshot.ts';
+import type { ExplainedVerdict } from '../snapshot/explain/trust.ts';
 import { splitAuthority } from '../snapshot/host-name.ts';
-import { normalisePath } from '../snapshot/path.ts';
-import { answers } from '../snapshot/reason.ts';
-import type { Host, Route, Snapshot } from '../snapshot/snapshot.ts';
-import { MalformedCertificate } from '../tls/der.ts';
-import { readIdentity } from '../tls/identity-reader.ts';
-import type { Identity } from '../tls/identity.ts';
-import { failureInFull, none, type Verdict } from '../tls/verdict.ts';
 import { PkiError } from './error.ts';
-import { judgeAsHandshake } from './judge.ts';
 
 /** A client's certificate and the request it comes with. */
 export interface ProxyQuestion {
@@ -27,7 +21,7 @@ export interface ProxyQuestion {
 
 /** What the proxy would do. */
 export interface ProxyAnswer {
-  readonly verdict: Verdict;
+  readonly verdict: ExplainedVerdict;
   /** True: the request goes to an upstream. */
   readonly forwarded: boolean;
   /** Of our own answer; null when forwarded, and where the handshake is ended and HTTP says nothing. */
@@ -39,95 +33,63 @@ export interface ProxyAnswer {
   readonly detail: string | null;
 }
 
-async function loadSnapshot(file: string): Promise<Snapshot> {
-  const loaded = await createFileSource(file).load();
-  if (!loaded.ok) throw new PkiError(`${file} cannot be used:\n${loaded.problems.join('\n')}`);
-  const compiled = compile(loaded.config, loaded.material);
-  if (compiled.ok) return compiled.snapshot;
-  throw new PkiError(
-    `${file} cannot be used:\n${compiled.problems.map((problem) => loaded.place(problem)).join('\n')}`,
-  );
-}
-
-async function judge(
-  host: Host,
-  chain: readonly Uint8Array[],
-): Promise<{ judged: ReadonlyMap<string, Judged>; identity: Identity | null }> {
-  const { stores } = host.clientAuth;
-  if (stores.length === 0) return { judged: nothingJudged, identity: null };
-  const judged = new Map<string, Judged>();
-  for (const trust of stores) {
-    judged.set(trust.key, await judgeAsHandshake(chain, { ...trust, crl: null }));
-  }
-  try {
-    return { judged, identity: readIdentity(chain[0]!) };
-  } catch (error) {
-    if (!(error instanceof MalformedCertificate)) throw error;
-    const detail = `the certificate could not be read: ${error.message}`;
-    const verdict: Verdict = { status: 'failed', reason: 'malformed_cert', detail, untrustedOnly: false };
-    return { judged: new Map(stores.map(({ key }) => [key, { verdict, chain: [] }])), identity: null };
-  }
-}
-
-function abortedHandshake(verdict: Verdict, reason: string, detail: string): ProxyAnswer {
-  return { verdict, forwarded: false, status: null, message: null, reason, detail };
-}
-
 /**
- * Asks a configuration what would become of a request: the same snapshot, verification and `decide` that serve. The
- * connection is one whose server name is the host of the request. Throws PkiError where the configuration cannot be used.
+ * Asks a configuration what would become of a request, as `explain` does, and tells it in short. The connection is one
+ * whose server name is the host of the request. Throws PkiError where the configuration cannot be used.
  */
-export async function askProxy(question: ProxyQuestion, now = Date.now()): Promise<ProxyAnswer> {
+export async function askProxy(question: ProxyQuestion): Promise<ProxyAnswer> {
   const authority = splitAuthority(question.host);
   if (authority === null) throw new PkiError(`${JSON.stringify(question.host)} is no host`);
   if (!question.path.startsWith('/')) throw new PkiError('--path begins with a slash');
-  const name = authority.host;
-  const snapshot = await loadSnapshot(question.config);
-  const named = snapshot.hosts.find(name);
-  if (named === null && snapshot.standIn.unknown === 'refuse') {
-    return abortedHandshake(none, 'unknown_sni', 'no host has this server name');
+  const made = await snapshotOf(createFileSource(question.config));
+  if ('problems' in made) {
+    throw new PkiError(`${question.config} cannot be used:\n${made.problems.join('\n')}`);
   }
-  const host = named ?? snapshot.defaultHost;
-  const { judged, identity } = await judge(host, question.chain);
-  const verdicts = host.clientAuth.trusts.map((trust) =>
-    verdictFor({ judged }, { mode: 'require', trust }, now),
-  );
-  const seen = verdicts.find(({ status }) => status === 'success') ?? verdicts[0] ?? none;
-  if (host.clientAuth.strict && seen.status === 'failed') {
-    return abortedHandshake(seen, seen.reason, failureInFull(seen));
+  try {
+    const { report } = await ask(made.snapshot, {
+      host: question.host,
+      target: question.path,
+      method: question.method,
+      headers: [],
+      certificate: { chain: question.chain },
+      serverName: authority.host,
+      address: '127.0.0.1',
+      plainHttp: false,
+      time: null,
+    });
+    return answerOf(report);
+  } catch (error) {
+    throw error instanceof BadQuestion ? new PkiError(error.message) : error;
   }
-  const connection: Connection = {
-    listener: 'https',
-    remoteAddress: '127.0.0.1',
-    remotePort: 0,
-    localPort: snapshot.listeners.https.port,
-    serverName: name,
-    hostId: host.id,
-    serverNameMatched: named !== null,
-    trustKey: host.clientAuth.key,
-    judged,
-    identity,
-    tlsVersion: 'TLSv1.3',
-    cipher: null,
-    resumed: false,
-  };
-  const mark = question.path.indexOf('?');
-  const path = mark === -1 ? question.path : question.path.slice(0, mark);
-  const query = mark === -1 ? '' : question.path.slice(mark);
-  const head = { method: question.method, path, query, host: name, authority: question.host };
-  const decision = decide(snapshot, connection, head, now);
-  const guard = decision.route ?? routeOf(decision.host, path) ?? decision.host;
-  const verdict = guard === null ? seen : verdictFor(connection, guard.clientAuth, now);
-  if (decision.action === 'forward') {
-    const detail = `to upstream ${decision.route.upstream}, by route ${decision.route.id}`;
-    return { verdict, forwarded: true, status: null, message: null, reason: 'ok', detail };
-  }
-  const { status, reason, detail } = decision;
-  return { verdict, forwarded: false, status, message: answers[reason].message, reason, detail };
 }
 
-/** The route whose way to ask for certificates decided, also where the refusal does not name it. */
-function routeOf(host: Host | null, path: string): Route | null {
-  const normal = normalisePath(path);
-  return host === null || normal === null ? null : host.routes.find(normal.path);
+function answerOf(report: Report): ProxyAnswer {
+  const { decision } = report;
+  const verdict = verdictOf(report);
+  switch (decision.action) {
+    case 'forward': {
+      const upstream = report.request?.upstreamRequest ?? null;
+      const names =
+        upstream === null || 'problem' in upstream ? [] : upstream.destinations.map((one) => one.upstream);
+      const detail = `to upstream ${names.join(' or ')}, by route ${decision.route}`;
+      return { verdict, forwarded: true, status: null, message: null, reason: 'ok', detail };
+    }
+    case 'respond': {
+      const { status, message, reason, detail } = decision;
+      return { verdict, forwarded: false, status, message, reason, detail };
+    }
+    case 'end_handshake': {
+      const { reason, detail } = decision;
+      return { verdict, forwarded: false, status: null, message: null, reason, detail };
+    }
+  }
+}
+
+const none: ExplainedVerdict = { status: 'none', reason: null, detail: null };
+
+/** For the route that the request is for; where nothing is asked for, or the handshake ends, what it said itself. */
+function verdictOf({ request, handshake }: Report): ExplainedVerdict {
+  const verdicts = (handshake?.stores ?? []).map(({ verdict }) => verdict);
+  const overall = verdicts.find(({ status }) => status === 'success') ?? verdicts[0] ?? none;
+  return request?.clientAuth?.verdict ?? overall;
 }

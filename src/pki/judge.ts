@@ -1,10 +1,9 @@
 import { X509Certificate } from 'node:crypto';
-import type { Judged } from '../snapshot/connection.ts';
 import type { Trust } from '../snapshot/snapshot.ts';
 import { judgeChainAgainst, judgingContext, UnjudgedChain } from '../tls/certificate-judge.ts';
 import { proveChain } from '../tls/chain-proof.ts';
 import { TrustStore } from '../tls/trust-store.ts';
-import { none, type Verdict } from '../tls/verdict.ts';
+import type { Verdict } from '../tls/verdict.ts';
 import { refuseDeepChain } from '../tls/verification.ts';
 import { messageOf, PkiError } from './error.ts';
 
@@ -19,20 +18,14 @@ export interface TrustMaterial extends Pick<Trust, 'ca' | 'verifyDepth'> {
  * @throws PkiError at a chain that no handshake gets to judge, and a trust store that cannot be used.
  */
 export async function judgeChain(chain: readonly Uint8Array[], trust: TrustMaterial): Promise<Verdict> {
-  return (await judgeAsHandshake(chain, trust)).verdict;
-}
-
-/** The same, with the chain that was proven: what a connection would hold. */
-export async function judgeAsHandshake(chain: readonly Uint8Array[], trust: TrustMaterial): Promise<Judged> {
   const context = contextOf(trust);
   try {
     const verdict = await judgeChainAgainst(chain, context);
-    if (verdict.status !== 'success') return { verdict, chain: [] };
+    if (verdict.status !== 'success') return verdict;
     const sent = chain.map((der) => new X509Certificate(der));
-    const proof = proveChain(sent, new TrustStore(trust.ca), Date.now());
-    const deep = refuseDeepChain(proof, trust.verifyDepth);
-    if (proof === null || deep !== null) return { verdict: deep ?? none, chain: [] };
-    return { verdict, chain: proof.chain };
+    return (
+      refuseDeepChain(proveChain(sent, new TrustStore(trust.ca), Date.now()), trust.verifyDepth) ?? verdict
+    );
   } catch (error) {
     if (error instanceof UnjudgedChain) throw new PkiError(error.message);
     throw error;

@@ -1,19 +1,15 @@
 import type { Report } from '../explain/report.ts';
-import { answers, handshakeFailures } from '../snapshot/reason.ts';
+import { answers, handshakeFailures, isDenial, isWelcome } from '../snapshot/reason.ts';
 import type { Expectation } from './schema.ts';
 
 /** Reasons of answers that turn nobody away. */
-export const answeringReasons: ReadonlySet<string> = new Set([
-  'cors_preflight',
-  'redirect_https',
-  'route_redirect',
-  'route_answer',
-]);
+export const answeringReasons: ReadonlySet<string> = new Set(Object.keys(answers).filter(isWelcome));
 
-/** Reasons of all others. */
-export const denyingReasons: ReadonlySet<string> = new Set(
-  [...Object.keys(answers), ...handshakeFailures].filter((reason) => !answeringReasons.has(reason)),
-);
+/** Why a client is turned away, by an answer or in the handshake. */
+export const denyingReasons: ReadonlySet<string> = new Set([
+  ...Object.keys(answers).filter(isDenial),
+  ...handshakeFailures,
+]);
 
 /** What became of a request, in the words of expectations. */
 export interface Outcome {

@@ -182,6 +182,11 @@ const welcome: ReadonlySet<string> = new Set([
   'sign_in',
 ] satisfies RefusalReason[]);
 
+/** Whether an answer of ours with this reason turns nobody away. */
+export function isWelcome(reason: string): boolean {
+  return welcome.has(reason);
+}
+
 /** Whether a reason means that a client was turned away for what it is or asked, and not by a fault of ours. */
 export function isDenial(reason: string): reason is RefusalReason {
   return Object.hasOwn(answers, reason) && !welcome.has(reason) && !faults.has(reason);
