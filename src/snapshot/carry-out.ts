@@ -5,7 +5,7 @@ import { normalisePath, type NormalPath } from './path.ts';
 import type { RequestHead } from './request-head.ts';
 import { respond } from './respond.ts';
 import type { Host, Route, Snapshot } from './snapshot.ts';
-import type { TargetFacts } from './target-template.ts';
+import type { TargetFacts, TargetTemplate } from './target-template.ts';
 
 /**
  * What a route that was found, and that the client may use, does with a request: forwards it, its path rewritten
@@ -44,7 +44,7 @@ export function carryOut(
     const content = body === null ? null : { contentType, body };
     return respond('route_answer', host, route, { status, content });
   }
-  const target = rewritten(rewrite?.render(facts) ?? '', head.query);
+  const target = rewrite === null ? path.path + head.query : rewritten(rewrite, facts);
   if (target === null) return respond('bad_path', host, route, 'the rewritten path is malformed');
   return forward(target);
 }
@@ -66,10 +66,16 @@ function factsOf(route: Route, connection: Connection, head: RequestHead, path: 
 }
 
 /**
- * Arguments of the rewritten path come before the request's own, as nginx's `rewrite` puts them. What was put together
- * from pieces is normalised once more: two harmless ones can make a `..`.
+ * Arguments of the rewritten path come before the request's own, as nginx's `rewrite` puts them; a template that ends
+ * in `?` leaves the request's own out. What was put together from pieces is normalised once more: two harmless ones
+ * can make a `..`.
  */
-function rewritten(text: string, query: string): string | null {
+function rewritten(template: TargetTemplate, facts: TargetFacts): string | null {
+  // The template's own end counts: what a client wrote is never read as that mark.
+  const drops = template.text.endsWith('?');
+  const rendered = template.render(facts);
+  const text = drops ? rendered.slice(0, -1) : rendered;
+  const query = drops ? '' : facts.query;
   const mark = text.indexOf('?');
   const written = mark === -1 ? text : text.slice(0, mark);
   const path = normalisePath(written.startsWith('/') ? written : `/${written}`);

@@ -10,6 +10,10 @@ await t.test('a regular expression finds its route, and its groups make the rewr
     { path: '/with-args/(.*)', pathType: 'Regex', upstream: 'backend', rewrite: '/x?part={1}' },
     { path: '/twice/(.*)/(.*)', pathType: 'Regex', upstream: 'backend', rewrite: '/{1}{2}' },
     { path: '/fixed', upstream: 'backend', rewrite: '/elsewhere' },
+    { path: '/bare/(.*)', pathType: 'Regex', upstream: 'backend', rewrite: '/{1}?' },
+    { path: '/own/(.*)', pathType: 'Regex', upstream: 'backend', rewrite: '/x?part={1}?' },
+    { path: '/args', upstream: 'backend', rewrite: '/x?all={args}' },
+    { path: '/tail', upstream: 'backend', rewrite: '/x?{args}&last=' },
   ]);
   const cases: Record<string, string> = {
     '/something': '/',
@@ -19,6 +23,14 @@ await t.test('a regular expression finds its route, and its groups make the rewr
     '/something/a%20b': '/a%20b',
     '/with-args/y?z=1': '/x?part=y&z=1',
     '/fixed/below?q': '/elsewhere?q',
+    // A `?` at the template's end leaves the arguments out; one at the end of what the client wrote does not.
+    '/bare/y?z=1': '/y',
+    '/bare/y?': '/y',
+    '/own/y?z=1': '/x?part=y',
+    '/fixed?z=?': '/elsewhere?z=?',
+    '/args?a=1': '/x?all=a=1&a=1',
+    '/args': '/x?all=',
+    '/tail?a=1': '/x?a=1&last=&a=1',
   };
   for (const [path, expected] of Object.entries(cases)) {
     t.equal((await get(path)).status, 200, path);

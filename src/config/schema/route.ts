@@ -77,7 +77,7 @@ export const Route = Type.Object(
     rewrite: Type.Optional(
       Type.String({
         pattern: '^[/{]',
-        description: `The path for the upstream, ${targetWords}.`,
+        description: `The path for the upstream, ${targetWords}. A \`?\` at its end leaves the request's arguments out.`,
         examples: ['/{2}'],
       }),
     ),

@@ -17,8 +17,6 @@ const targetType: ValueType<{ readonly text: string; readonly template: string }
     if ('problem' in line) return line;
     const template = nginxTemplate(written, groups);
     if ('problem' in template) return template;
-    if (written.endsWith('?'))
-      return { problem: "ends in a `?`, which drops the request's arguments in nginx, and does not here" };
     if (isUrl(written)) return { value: { text: written, template: template.value } };
     if (!/^[/{]/.test(template.value)) return { problem: 'starts with neither / nor a variable nor http' };
     return { value: { text: written, template: template.value } };
@@ -69,6 +67,12 @@ function rewrites(path: string, value: { readonly text: string } | null): boolea
   return value !== null && value.text !== path;
 }
 
+/** With the request's arguments behind its own; a `?` at its end leaves them out, as in nginx. */
+function withArguments(template: string): string {
+  if (template.endsWith('?')) return template.slice(0, -1);
+  return template + (template.includes('?') ? '&{args}' : '{query}');
+}
+
 export const rewrite = family({
   name: 'rewrite',
   title: 'Rewrites',
@@ -96,7 +100,6 @@ export const rewrite = family({
       route.config.rewrite = value.template;
       return;
     }
-    const more = value.template.includes('?') ? '&{args}' : '{query}';
-    redirectTo(route, value.template + more, 302);
+    redirectTo(route, withArguments(value.template), 302);
   },
 });
