@@ -138,6 +138,7 @@ export function formatCookie(
     ...((affinity.secure ?? https) ? ['Secure'] : []),
     'HttpOnly',
     ...(sameSite === null || misread ? [] : [`SameSite=${sameSite}`]),
+    ...(affinity.partitioned ? ['Partitioned'] : []),
   ].join('; ');
 }
 

@@ -8,6 +8,8 @@ export interface Affinity {
   readonly domain: string | null;
   readonly sameSite: 'None' | 'Lax' | 'Strict' | null;
   readonly conditionalSameSiteNone: boolean;
+  /** Kept apart for each site that embeds ours (CHIPS). */
+  readonly partitioned: boolean;
   /** Null: where the client came by https. */
   readonly secure: boolean | null;
   /** Seconds; null: a session's cookie. */

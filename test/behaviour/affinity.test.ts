@@ -212,6 +212,12 @@ void t.test('the cookie bears the attributes that are configured', async (t) => 
   t.notMatch((await ask(null, chrome)).line, /SameSite/);
 });
 
+void t.test('a partitioned cookie says so, behind Secure', async (t) => {
+  const [backend] = await backends(t, 1);
+  const { ask } = await start(t, [backend!.endpoint], { partitioned: true, secure: true });
+  t.match((await ask()).line, /; Secure; HttpOnly; Partitioned$/);
+});
+
 void t.test('what a route changes about its upstream’s cookies leaves ours alone', async (t) => {
   const backend = await startBackend(t, (_, response) => {
     response.setHeader('Set-Cookie', 'theirs=1; Path=/app');

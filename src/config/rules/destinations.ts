@@ -67,5 +67,10 @@ function affinityFindings({ affinity, upstream }: RouteConfig, place: string): F
       warning(`${path}/sameSite`, 'browsers drop a cookie with SameSite=None that is not secure'),
     );
   }
+  if (affinity.partitioned === true && affinity.secure === false) {
+    findings.push(
+      warning(`${path}/partitioned`, 'browsers drop a cookie with Partitioned that is not secure'),
+    );
+  }
   return findings;
 }

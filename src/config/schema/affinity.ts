@@ -31,6 +31,9 @@ export const Affinity = Type.Object(
     conditionalSameSiteNone: Type.Optional(
       Type.Boolean({ description: 'Leave SameSite=None out for browsers that misread it.' }),
     ),
+    partitioned: Type.Optional(
+      Type.Boolean({ description: 'A cookie for each site that embeds this one (CHIPS). Default false.' }),
+    ),
     secure: Type.Optional(Type.Boolean({ description: 'Default: where the client came by https.' })),
     maxAge: seconds('Max-Age, in seconds. Default: for the session.'),
     expires: seconds('Expires, so many seconds from now. Default: not said.'),

@@ -92,7 +92,6 @@ const conditional = annotation(
 const partitioned = annotation('session-cookie-partitioned', flag, "The cookie's Partitioned.", {
   ...ingress,
   default: 'false',
-  state: { is: 'refused', why: 'not supported in this version: the cookie has no such attribute.' },
 });
 
 export const affinity = family({
@@ -129,6 +128,7 @@ export const affinity = family({
       expires: until === null || until < 0 ? null : until,
       changeOnFailure: values.get(change),
       conditionalSameSiteNone: values.get(conditional),
+      partitioned: values.get(partitioned),
     });
   },
 });

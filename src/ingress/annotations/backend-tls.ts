@@ -2,8 +2,9 @@ import { normaliseHostName } from '../../snapshot/host-name.ts';
 import type { Secret } from '../object.ts';
 import { pairOf, trustOf } from '../secret-material.ts';
 import { annotation, different, type Parsed, refused, type ValueType } from './annotation.ts';
+import { cipherSuites } from './cipher-suites.ts';
 import { type Context, family, type RouteDraft } from './family.ts';
-import { onOff, qualifiedName, text, whole } from './value-types.ts';
+import { onOff, qualifiedName, whole } from './value-types.ts';
 
 const protocols = ['HTTP', 'HTTPS', 'AUTO_HTTP', 'GRPC', 'GRPCS', 'FCGI'] as const;
 const protocolType: ValueType<(typeof protocols)[number]> = {
@@ -50,6 +51,40 @@ const serverName = annotation('proxy-ssl-server-name', onOff, 'Name the server i
   default: 'off',
 });
 
+type Version = 'TLSv1.2' | 'TLSv1.3';
+
+/** TLS versions with blanks between them; those before 1.2 are left out. */
+const versionsType: ValueType<{ readonly minVersion: Version; readonly maxVersion: Version }> = {
+  name: 'TLS versions',
+  parse(written) {
+    const names = written.split(/\s+/);
+    const [older, newer] = [names.includes('TLSv1.2'), names.includes('TLSv1.3')];
+    if (!older && !newer) return { problem: 'has neither TLSv1.2 nor TLSv1.3' };
+    return {
+      value: { minVersion: older ? 'TLSv1.2' : 'TLSv1.3', maxVersion: newer ? 'TLSv1.3' : 'TLSv1.2' },
+    };
+  },
+};
+const versions = annotation('proxy-ssl-protocols', versionsType, 'TLS versions towards the backend.', {
+  ...ingress,
+  default: 'TLSv1.2 TLSv1.3',
+  state: different(
+    'Without it TLS 1.2 and 1.3, where ingress-nginx has 1.2 alone; older ones are never spoken.',
+  ),
+});
+
+/** `DEFAULT` is the runtime's list. */
+const suitesType: ValueType<readonly string[] | 'DEFAULT'> = {
+  name: cipherSuites.name,
+  parse: (written) => (written === 'DEFAULT' ? { value: written } : cipherSuites.parse(written)),
+};
+const suites = annotation('proxy-ssl-ciphers', suitesType, 'Cipher suites of TLS 1.2 towards the backend.', {
+  ...ingress,
+  risk: 'Medium',
+  default: 'DEFAULT',
+  state: different('Only suites with ECDHE, by their names; the others of a list are left out.'),
+});
+
 /** What is said in the handshake with a backend, and asked of it. */
 function tlsOf(route: RouteDraft, context: Context): NonNullable<RouteDraft['upstream']['tls']> | null {
   const { values } = context;
@@ -60,7 +95,10 @@ function tlsOf(route: RouteDraft, context: Context): NonNullable<RouteDraft['ups
     return null;
   }
   const server = values.get(name);
+  const named = values.get(suites);
   const tls = {
+    ...values.get(versions),
+    ...(named === null || named === 'DEFAULT' ? {} : { ciphers: [...named] }),
     ...(server === null ? {} : { serverName: server }),
     sendServerName: values.get(serverName) === true,
     ...(found === null ? {} : ownCertificate(found, route, context)),
@@ -89,8 +127,6 @@ function ownCertificate(found: Secret, route: RouteDraft, context: Context): { c
   return { cert: context.file(found, 'tls.crt', pair.cert), key: context.file(found, 'tls.key', pair.key) };
 }
 
-const openssl = (what: string) => refused(`not supported in this version: ${what}.`);
-
 export const backendTls = family({
   name: 'backend-tls',
   title: 'Backend TLS',
@@ -102,19 +138,12 @@ export const backendTls = family({
     annotation('proxy-ssl-verify-depth', whole, 'Intermediates allowed there.', {
       ...ingress,
       default: '1',
-      state: openssl('chains of backends are as long as OpenSSL allows'),
+      state: refused(
+        'Node has no such setting for connections it opens: chains are as long as OpenSSL allows.',
+      ),
     }),
-    annotation('proxy-ssl-ciphers', text, 'Cipher suites towards the backend.', {
-      ...ingress,
-      risk: 'Medium',
-      default: 'DEFAULT',
-      state: openssl("they are the runtime's"),
-    }),
-    annotation('proxy-ssl-protocols', text, 'TLS versions towards the backend.', {
-      ...ingress,
-      default: 'TLSv1.2',
-      state: openssl('they are 1.2 and 1.3'),
-    }),
+    suites,
+    versions,
     serverName,
   ],
   applyRoute(values, route, context) {

@@ -1,4 +1,5 @@
 import { different, type Parsed, refused, type ValueType } from '../annotations/annotation.ts';
+import { cipherSuites } from '../annotations/cipher-suites.ts';
 import { flag, text, whole } from '../annotations/value-types.ts';
 import { setting } from './setting.ts';
 
@@ -9,21 +10,6 @@ const protocolsType: ValueType<'TLSv1.2' | 'TLSv1.3'> = {
     if (names.includes('TLSv1.2')) return { value: 'TLSv1.2' };
     if (names.includes('TLSv1.3')) return { value: 'TLSv1.3' };
     return { problem: 'has neither TLSv1.2 nor TLSv1.3' };
-  },
-};
-
-/** OpenSSL's names of suites with forward secrecy that its runtimes have, and need no parameters. */
-const suite =
-  /^(?:ECDHE-(?:ECDSA|RSA)-(?:AES(?:128|256)-GCM-SHA(?:256|384)|CHACHA20-POLY1305|AES128-SHA(?:256)?|AES256-SHA(?:384)?))$/;
-const mismatched = /AES128-GCM-SHA384|AES256-GCM-SHA256/;
-
-const ciphersType: ValueType<readonly string[]> = {
-  name: 'cipher suites',
-  parse(written): Parsed<readonly string[]> {
-    const names = written.split(':').filter((name) => suite.test(name) && !mismatched.test(name));
-    return names.length === 0
-      ? { problem: "has no cipher suite with forward secrecy by OpenSSL's name" }
-      : { value: Object.freeze([...new Set(names)]) };
   },
 };
 
@@ -55,7 +41,7 @@ export const protocols = setting('ssl-protocols', protocolsType, 'The TLS versio
   default: 'TLSv1.2 TLSv1.3',
   state: different('TLS 1.3 is always on; versions before 1.2 are never.'),
 });
-export const ciphers = setting('ssl-ciphers', ciphersType, 'Cipher suites of TLS 1.2.', {
+export const ciphers = setting('ssl-ciphers', cipherSuites, 'Cipher suites of TLS 1.2.', {
   default:
     'ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256:ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-RSA-AES256-GCM-SHA384:ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-CHACHA20-POLY1305',
   state: different(

@@ -14,6 +14,7 @@ export function compileAffinity({ affinity, path, pathType }: RouteConfig): Affi
     domain: affinity.domain ?? null,
     sameSite: affinity.sameSite ?? null,
     conditionalSameSiteNone: affinity.conditionalSameSiteNone ?? false,
+    partitioned: affinity.partitioned ?? false,
     secure: affinity.secure ?? null,
     maxAge: affinity.maxAge ?? null,
     expires: affinity.expires ?? null,
