@@ -65,6 +65,7 @@ export type PartialConfig = Omit<Config, 'listeners'> & { readonly listeners?: P
 
 export function completeConfig(config: PartialConfig): Config {
   return {
+    ...(process.env['MTLS_TEST_LANE'] === 'full' ? { expressLane: false } : {}),
     ...config,
     listeners: {
       https: { address: '127.0.0.1', port: 0 },

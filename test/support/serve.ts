@@ -71,7 +71,7 @@ export async function serve(
   const dir = t.testdir({});
   for (const [name, text] of Object.entries(files)) writeFileSync(join(dir, name), text, { mode: 0o600 });
   const file = join(dir, 'config.yaml');
-  writeFileSync(file, `${where}${manyWorkers(config)}`);
+  writeFileSync(file, `${where}${asTheEnvironmentSays(config)}`);
   const child = spawn(...cleanNode(...nodeFlags, bin, 'serve', '--config', file), {
     stdio: ['ignore', 'pipe', 'inherit'],
   });
@@ -92,10 +92,13 @@ export async function serve(
   return program;
 }
 
-/** With MTLS_TEST_WORKERS the same tests run against so many worker processes. */
-function manyWorkers(config: string): string {
-  const workers = process.env['MTLS_TEST_WORKERS'];
-  return workers === undefined || /^workers:/m.test(config) ? config : `workers: ${workers}\n${config}`;
+/** With MTLS_TEST_WORKERS the same tests run against so many worker processes, with MTLS_TEST_LANE=full without the express lane. */
+function asTheEnvironmentSays(config: string): string {
+  const { MTLS_TEST_WORKERS: workers, MTLS_TEST_LANE: lane } = process.env;
+  const lines: string[] = [];
+  if (workers !== undefined && !/^workers:/m.test(config)) lines.push(`workers: ${workers}`);
+  if (lane === 'full' && !/^expressLane:/m.test(config)) lines.push('expressLane: false');
+  return [...lines, config].join('\n');
 }
 
 /** What a configuration given to `serve` begins with. */

@@ -12,6 +12,10 @@ const sizeLineLimit = 16 * 1024;
 /** Most bytes of a trailer section. */
 const trailerLimit = 16 * 1024;
 
+/** Trailers that would frame the message a second time (RFC 9110 §6.5.1). */
+const framing: ReadonlySet<string> = new Set(['content-length', 'transfer-encoding']);
+const longestFraming = 'transfer-encoding'.length;
+
 const SIZE = 0;
 const EXTENSION_NAME = 1;
 const EXTENSION_VALUE = 2;
@@ -30,7 +34,8 @@ const LAST_LF = 14;
 
 /**
  * Reads a chunked body (RFC 9112 §7.1) as it comes, in pieces of any size. Every line ends with CRLF. Extensions and
- * trailers are read over by their grammar and dropped, as both are by the full lane: what is sent on is framed anew,
+ * trailers are read over by their grammar and dropped, as both are by the full lane, but for trailers that would frame the
+ * message again: what is sent on is framed anew,
  * so no byte of this framing reaches anyone.
  */
 export class ChunkedReader {
@@ -41,6 +46,8 @@ export class ChunkedReader {
   #digits = 0;
   /** Bytes of the line or section so far. */
   #length = 0;
+  /** The beginning of a trailer's name. */
+  #name = '';
 
   /**
    * @returns The place behind the last byte read: `to`, or where the body ends; -1 where the bytes are no chunked body.
@@ -89,9 +96,11 @@ export class ChunkedReader {
         return byte === LF && this.#go(SIZE, true);
       case TRAILER_START:
         if (byte === CR) return this.#go(LAST_LF);
+        this.#name = String.fromCharCode(byte);
         return tokenBytes[byte] === 1 && this.#go(TRAILER_NAME);
       case TRAILER_NAME:
-        if (byte === COLON) return this.#go(TRAILER_VALUE);
+        if (byte === COLON) return !framing.has(this.#name.toLowerCase()) && this.#go(TRAILER_VALUE);
+        if (this.#name.length <= longestFraming) this.#name += String.fromCharCode(byte);
         return tokenBytes[byte] === 1 && this.#counts(trailerLimit);
       case TRAILER_VALUE:
         if (byte === CR) return this.#go(TRAILER_LF);

@@ -46,13 +46,15 @@ export async function startPair(t: Teardown, kind: 'echo' | 'raw'): Promise<Pair
     return startLane(t, {
       origin: (server.address() as AddressInfo).port,
       expressLane: name === 'express',
-      route: { bodyLimit, timeouts: { connectMs: 5000, sendMs: 5000, readMs: 5000 } },
+      // A tunnel is opened only for the first of several requests, which the full lane has when it is handed the second.
+      route: { bodyLimit, upgrade: [], timeouts: { connectMs: 5000, sendMs: 5000, readMs: 5000 } },
       limits: { headSize: 4096, headerCount: 20 },
     });
   };
   const lanes = { express: await lane('express'), full: await lane('full') };
   const run = async (name: 'express' | 'full', pieces: readonly Buffer[]): Promise<Outcome> => {
     seen[name].length = 0;
+    lanes[name].events.length = 0;
     const client = lanes[name].connect();
     await once(client.socket, 'connect');
     client.socket.setNoDelay(true);
@@ -64,7 +66,13 @@ export async function startPair(t: Teardown, kind: 'echo' | 'raw'): Promise<Pair
     const end = await client.closed;
     return {
       upstream: seen[name].map(normal),
-      client: [...readAnswers(client.bytes), ...(kind === 'raw' ? [] : [end])],
+      client: [
+        ...readAnswers(
+          client.bytes,
+          lanes[name].events.map(({ method }) => method),
+        ),
+        ...(kind === 'raw' ? [] : [end]),
+      ],
     };
   };
   return Object.assign(pair, {
@@ -130,9 +138,10 @@ function normal(text: string): string {
   return text.replaceAll(/[0-9a-f]{32}/g, 'ID');
 }
 
-/** Reads what a client received as it would: head by head, each body by its own framing. */
-export function readAnswers(bytes: Buffer): string[] {
+/** Reads what a client received as it would: head by head, each body by its own framing and its request's method. */
+export function readAnswers(bytes: Buffer, methods: readonly string[]): string[] {
   const answers: string[] = [];
+  let finals = 0;
   let at = 0;
   while (at < bytes.length) {
     const end = bytes.indexOf('\r\n\r\n', at);
@@ -146,7 +155,8 @@ export function readAnswers(bytes: Buffer): string[] {
         ?.slice(name.length + 1)
         .trim();
     let body = '';
-    if (status >= 200 && status !== 204 && status !== 304) {
+    const method = status >= 200 ? methods[finals++] : undefined;
+    if (status >= 200 && status !== 204 && status !== 304 && method !== 'HEAD') {
       const length = field('content-length');
       if (field('transfer-encoding') === 'chunked') [body, at] = readChunks(bytes, at);
       else if (length !== undefined) {

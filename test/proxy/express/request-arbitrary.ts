@@ -125,6 +125,8 @@ const body = constantFrom(
   '0\r\n\r\n',
   '0\r\nX: y\r\n\r\n',
   '0\r\nbad trailer\r\n\r\n',
+  '5\r\nhello\r\n0\r\nContent-Length: 3\r\n\r\n',
+  '5\r\nhello\r\n0\r\nConnection: close\r\nUpgrade: x\r\n\r\n',
   '0\r\n\r\nGET /smuggled HTTP/1.1\r\nHost: a.test\r\n\r\n',
 );
 
@@ -142,7 +144,7 @@ const odd: Arbitrary<string> = record({
 
 /** Unmistakably plain, whatever stands around it. */
 const plain: Arbitrary<string> = tuple(
-  constantFrom('GET', 'POST', 'PUT', 'DELETE', 'PATCH', 'OPTIONS'),
+  constantFrom('GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'PATCH', 'OPTIONS'),
   constantFrom('/', '/a?b', '/chunked', '/hint', '/none', '/close'),
   constantFrom('', 'Accept: */*\r\n', 'X-Request-ID: mine\r\n', 'User-Agent: fuzz\r\nCookie: a=b\r\n'),
   constantFrom(
