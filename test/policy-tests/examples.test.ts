@@ -2,6 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
+import { policyTestsSchemaText } from '../../src/policy-tests/json-schema.ts';
 import { loadTests } from '../../src/policy-tests/load.ts';
 import { runTests } from '../../src/policy-tests/run.ts';
 import { cleanNode } from '../support/program.ts';
@@ -13,6 +14,11 @@ const examples = readdirSync(folder).filter(
 );
 
 t.ok(examples.length >= 4);
+
+await t.test('the committed JSON Schema is fresh', async (t) => {
+  const committed = readFileSync(join(folder, 'policy-tests.schema.json'), 'utf8');
+  t.equal(committed, policyTestsSchemaText(), '`npm run schema` writes it');
+});
 
 for (const example of examples) {
   await t.test(`config/${example} lets in whom its tests say, and nobody else`, async (t) => {
