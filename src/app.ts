@@ -2,6 +2,7 @@ import type { AddressInfo, Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { Admin } from './admin/admin.ts';
 import { endpointsOf } from './admin/endpoints.ts';
+import { commonFacts, type PageFacts } from './admin/page/facts.ts';
 import type { Loaded, Source, Unloadable } from './config/source.ts';
 import type { ListenTarget } from './listen.ts';
 import { atNextStart, type Started, startedWith } from './next-start.ts';
@@ -116,6 +117,7 @@ export class App {
         status: () => this.status(),
         snapshot: () => this.snapshot,
         denials: observability.denials,
+        page: () => Promise.resolve(this.#page()),
         reload: () => this.reload(),
         drain: () => this.#drainAsked.resolve(),
       }),
@@ -306,6 +308,17 @@ export class App {
       lastReload: this.#observability.lastReload(),
       problems: this.#observability.problems(),
       connections: this.#openConnections,
+    };
+  }
+
+  #page(): PageFacts {
+    return {
+      ...commonFacts(this.#observability, this.#snapshot),
+      state: this.#state,
+      note: null,
+      connections: this.#openConnections,
+      upstreams: [this.#upstreams.status()],
+      workers: null,
     };
   }
 

@@ -4,6 +4,9 @@ import type { Denials } from '../observe/denials/ring.ts';
 import { json, text, type WholeAnswer } from './answer.ts';
 import { answerDenials } from './denials.ts';
 import type { Endpoint } from './endpoint.ts';
+import type { PageFacts } from './page/facts.ts';
+import { LivePage } from './page/live.ts';
+import { statusPage } from './page/page.ts';
 
 /** Whether the program takes traffic, where not, why, and where so, what there is to know. */
 export type Readiness =
@@ -20,6 +23,8 @@ export interface AdminParts {
   readonly snapshot: () => Snapshot;
   /** Who was turned away, of all worker processes. */
   readonly denials: Denials;
+  /** All that the status page shows. */
+  readonly page: () => Promise<PageFacts>;
   /** Loads the configuration anew; gives what kept it from being taken over, a line each. */
   readonly reload: () => Promise<readonly string[]>;
   /** Begins to drain; the program ends behind it. */
@@ -28,7 +33,15 @@ export interface AdminParts {
 
 /** Every endpoint of the admin listener. A new one is a line here, and its part in AdminParts. */
 export function endpointsOf(parts: AdminParts): readonly Endpoint[] {
+  const live = new LivePage(parts.page);
   return [
+    {
+      method: 'GET',
+      path: '/',
+      permission: 'reading',
+      handle: async () => statusPage(await parts.page()),
+    },
+    { method: 'GET', path: '/events', permission: 'reading', handle: () => live.follow() },
     { method: 'GET', path: '/healthz', permission: 'probe', handle: () => text(200, 'ok') },
     { method: 'GET', path: '/readyz', permission: 'probe', handle: () => readiness(parts.ready()) },
     { method: 'GET', path: '/metrics', permission: 'reading', handle: () => metricsPage(parts) },

@@ -267,6 +267,11 @@ export class Metrics implements Observer {
     return page + (await printProcesses(this.#process, processes));
   }
 
+  /** What some of the metrics have come to. */
+  stateOf(names: readonly (keyof Families)[]): MetricsState['families'] {
+    return Object.fromEntries(names.map((name) => [name, this.#families[name].state()]));
+  }
+
   /** What a supervisor needs of this process for its page. */
   async state(): Promise<MetricsState> {
     this.#update();

@@ -4,6 +4,7 @@ import type { Snapshot } from '../snapshot/snapshot.ts';
 import { DenialRecorder } from './denials/recorder.ts';
 import type { Denial } from './denials/record.ts';
 import { Denials } from './denials/ring.ts';
+import { Activity } from './activity.ts';
 import { AccessLog, type LogLevel } from './access-log.ts';
 import { LogSink, type LogSinkOptions } from './log-sink.ts';
 import { Metrics } from './metrics.ts';
@@ -77,6 +78,8 @@ export interface Observability {
   /** Takes over a snapshot that now serves: labels, dates, and whether requests are logged. */
   describe(snapshot: Snapshot): void;
   lastReload(): LastReload | null;
+  /** The last minutes, for the status page. */
+  readonly activity: Activity;
   /** Takes over what is wrong with the source that was loaded last: counted, and shown. */
   tellProblems(problems: readonly SourceProblem[]): void;
   /** For people. */
@@ -112,7 +115,8 @@ export function createObservability(options: ObservabilityOptions = {}): Observa
   const log = new AccessLog(sink ?? destination!, level, Date.now, worker);
   const denials = new Denials(defaults.denials);
   const recorder = new DenialRecorder(options.keepDenial ?? ((denial) => denials.add(denial)));
-  const observer = createObserver({ metrics, log, more: [recorder, ...more] });
+  const activity = new Activity();
+  const observer = createObserver({ metrics, log, more: [recorder, activity, ...more] });
   let lastReload: LastReload | null = null;
   let problems: ProblemStatus = Object.freeze({ errors: 0, warnings: 0, lines: [] });
   return Object.freeze({
@@ -126,6 +130,7 @@ export function createObservability(options: ObservabilityOptions = {}): Observa
     metrics,
     log,
     denials,
+    activity,
     describe(snapshot: Snapshot): void {
       metrics.describeSnapshot(snapshot);
       log.requests = snapshot.accessLog;

@@ -1,5 +1,6 @@
 import type { Config } from '../config/schema.ts';
 import type { Denial } from '../observe/denials/record.ts';
+import type { ActivityState } from '../observe/activity.ts';
 import type { MetricsState } from '../observe/page.ts';
 import type { SharedProof } from '../tls/proof-memory.ts';
 import type { TicketState } from '../tls/ticket-keys.ts';
@@ -50,6 +51,7 @@ export type FromWorker =
       readonly type: 'report';
       readonly id: number;
       readonly metrics: MetricsState;
+      readonly activity: ActivityState;
       readonly status: Readonly<Record<string, unknown>>;
     }
   /** In their order. What a worker has denied stays known when it is gone. */

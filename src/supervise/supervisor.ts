@@ -1,5 +1,6 @@
 import { Admin } from '../admin/admin.ts';
 import { endpointsOf, type Readiness } from '../admin/endpoints.ts';
+import { commonFacts, maxHosts, type PageFacts } from '../admin/page/facts.ts';
 import {
   type Addresses,
   checkedSnapshot,
@@ -19,6 +20,7 @@ import { TlsMaterialError } from '../tls/host-servers.ts';
 import { TicketKeys, ticketKeyPeriod } from '../tls/ticket-keys.ts';
 import { BackOff } from '../back-off.ts';
 import { CommonProofs } from './common-proofs.ts';
+import { factsOfWorkers } from './facts.ts';
 import type { FromWorker, Handed } from './messages.ts';
 import { Sockets } from './sockets.ts';
 import { RefusedError, Worker } from './worker.ts';
@@ -101,6 +103,7 @@ export class Supervisor {
         status: () => this.#status(),
         snapshot: () => this.snapshot,
         denials: observability.denials,
+        page: () => this.#page(),
         reload: () => this.reload(),
         drain: () => this.#drainAsked.resolve(),
       }),
@@ -416,6 +419,21 @@ export class Supervisor {
           note: `workers serve ${count} configurations while a reload goes from one to the next`,
         }
       : { ready: false, reason: `workers disagree: they serve ${count} configurations` };
+  }
+
+  async #page(): Promise<PageFacts> {
+    // Many hosts make long reports: those that come by themselves are enough then.
+    if ((this.#snapshot?.hosts.all.length ?? 0) <= maxHosts) {
+      const serving = this.#workers.filter((worker) => worker.version !== null);
+      await Promise.all(serving.map((worker) => worker.report()));
+    }
+    const ready = this.#ready();
+    const note = ready.ready ? ready.note : ready.reason;
+    return {
+      ...factsOfWorkers(commonFacts(this.#observability, this.#snapshot), this.#slots),
+      state: this.#state,
+      note: note === this.#state ? null : (note ?? null),
+    };
   }
 
   #status(): Record<string, unknown> {

@@ -1,7 +1,7 @@
 import { App, ConfigurationError, ListenError } from '../app.ts';
 import type { Loaded, Source } from '../config/source.ts';
 import { sharedPipeWrite } from '../observe/log-sink.ts';
-import { createObservability } from '../observe/observe.ts';
+import { createObservability, type Observability } from '../observe/observe.ts';
 import { TicketKeys } from '../tls/ticket-keys.ts';
 import { AskedProofs } from './asked-proofs.ts';
 import { DenialBatch } from './denial-batch.ts';
@@ -19,7 +19,7 @@ class WorkerProcess {
   #ending = false;
   readonly #tickets = new TicketKeys((name, renewals) => send({ type: 'renew', name, renewals }));
   readonly #proofs = new AskedProofs(send);
-  #metrics: (() => ReturnType<ReturnType<typeof createObservability>['metrics']['state']>) | null = null;
+  #observability: Observability | null = null;
 
   take(message: ToWorker): void {
     switch (message.type) {
@@ -53,7 +53,7 @@ class WorkerProcess {
       sink: { maxWrite: sharedPipeWrite },
       keepDenial: (denial) => denials.add(denial),
     });
-    this.#metrics = () => observability.metrics.state();
+    this.#observability = observability;
     const source: Source = {
       load: () => Promise.resolve(loadedOf(this.#handed!)),
       watch: () => ({ close() {} }),
@@ -88,18 +88,28 @@ class WorkerProcess {
   }
 
   async #report(id: number): Promise<void> {
-    if (this.#app === null || this.#metrics === null) return;
-    send({ type: 'report', id, metrics: await this.#metrics(), status: this.#app.status() });
+    if (this.#app === null || this.#observability === null) return;
+    const { metrics, activity } = this.#observability;
+    send({
+      type: 'report',
+      id,
+      metrics: await metrics.state(),
+      activity: activity.state(),
+      status: this.#app.status(),
+    });
   }
 
   async end(): Promise<void> {
     if (this.#ending) return;
     this.#ending = true;
     await this.#app?.drain();
-    const metrics = await this.#metrics?.();
-    if (metrics === undefined || process.send === undefined || !process.connected) process.exit(0);
+    const observability = this.#observability;
+    if (observability === null || process.send === undefined || !process.connected) process.exit(0);
+    const [metrics, activity] = [await observability.metrics.state(), observability.activity.state()];
     // The last numbers, so that nothing that was counted is lost.
-    process.send({ type: 'report', id: 0, metrics, status: {} } satisfies FromWorker, () => process.exit(0));
+    process.send({ type: 'report', id: 0, metrics, activity, status: {} } satisfies FromWorker, () =>
+      process.exit(0),
+    );
   }
 }
 

@@ -1,5 +1,6 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { extname, join } from 'node:path';
+import type { ActivityState } from '../observe/activity.ts';
 import type { MetricsState } from '../observe/page.ts';
 import type { FromWorker, Handed, ToWorker } from './messages.ts';
 
@@ -54,6 +55,7 @@ export class Worker {
   draining = false;
   /** What it last said of itself. */
   metrics: MetricsState | null = null;
+  activity: ActivityState | null = null;
   status: Readonly<Record<string, unknown>> = {};
   /** Reports in a row that did not come in time. */
   missed = 0;
@@ -176,6 +178,7 @@ export class Worker {
       case 'report':
         this.missed = 0;
         this.metrics = message.metrics;
+        this.activity = message.activity;
         if (message.id > 0) this.status = message.status;
         this.#waiting.get(message.id)?.(message);
         return;

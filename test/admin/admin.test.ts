@@ -59,15 +59,7 @@ void t.test('only the methods and paths of the table, and only without a body', 
   t.match(await ask(at, '/reload'), { status: 405, headers: { allow: 'POST' } });
   t.match(await ask(at, '/metrics', { headers: { 'content-length': '5' } }), { status: 400 });
   t.match(await ask(at, '/metrics', { headers: { 'transfer-encoding': 'chunked' } }), { status: 400 });
-  for (const path of [
-    '/',
-    '/metrics/',
-    '//metrics',
-    '/METRICS',
-    '/__proto__',
-    '/constructor',
-    '/healthz/..',
-  ]) {
+  for (const path of ['/metrics/', '//metrics', '/METRICS', '/__proto__', '/constructor', '/healthz/..']) {
     t.match(await ask(at, path), { status: 404 }, path);
   }
 });
