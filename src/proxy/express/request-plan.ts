@@ -1,7 +1,7 @@
 import type { Connection } from '../../snapshot/connection.ts';
 import type { RequestHead } from '../../snapshot/request-head.ts';
 import type { Route, Snapshot } from '../../snapshot/snapshot.ts';
-import { planRequestHeaders } from '../headers/request.ts';
+import { outboundHeadersOf } from '../headers/outbound.ts';
 import type { HeaderBlock } from './header-block.ts';
 import type { PlainMethod } from './request-line.ts';
 
@@ -10,7 +10,7 @@ const withBody: ReadonlySet<PlainMethod> = new Set(['POST', 'PUT', 'PATCH']);
 
 /**
  * The headers of a request as they go upstream, planned once for a connection, its headers and a route, and kept as
- * text: only the request's id changes from one to the next. The planning is the full lane's (`planRequestHeaders`).
+ * text: only the request's id changes from one to the next. The planning is the full lane's (`outboundHeadersOf`).
  */
 export class RequestPlan {
   readonly #snapshot: Snapshot;
@@ -33,17 +33,14 @@ export class RequestPlan {
     this.#snapshot = snapshot;
     this.#route = route;
     this.#told = head.told;
-    const headers = planRequestHeaders({
-      rawHeaders: block.rawHeaders,
-      head,
+    const headers = outboundHeadersOf({
+      snapshot,
       connection,
+      head,
       route,
-      snapshotIdentityHeaderNames: snapshot.identityHeaderNames,
+      rawHeaders: block.rawHeaders,
       requestId: placeholder,
-      scheme: connection.listener,
-      appendForwardedFor: snapshot.forwarded.append,
       granted: null,
-      withoutCredentials: (route.access?.basicAuth ?? null) !== null,
     });
     const id = headers.findIndex((text, index) => index % 2 === 1 && text === placeholder);
     this.#host = lines(headers.slice(0, 2));
