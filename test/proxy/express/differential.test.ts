@@ -1,4 +1,4 @@
-import { assert, asyncProperty, constantFrom } from 'fast-check';
+import { assert, asyncProperty, constantFrom, pre } from 'fast-check';
 import t from 'tap';
 import { startPair } from './both-lanes.ts';
 import { requestBytes } from './request-arbitrary.ts';
@@ -37,6 +37,8 @@ await t.test(
       constantFrom('GET', 'HEAD', 'POST'),
       responseBytes,
       async (method, answer) => {
+        // undici takes a 100 for a breach once there was another interim response; RFC 9110 §15.2 has no order among them.
+        pre(!/HTTP\/1\.1 103[^]*HTTP\/1\.1 100/.test(Buffer.concat(answer).toString('latin1')));
         pair.answer = answer;
         const request = Buffer.from(`${method} / HTTP/1.1\r\nHost: a.test\r\nConnection: close\r\n\r\n`);
         const { express, full } = await pair.run([request]);

@@ -6,7 +6,9 @@ import { startLane, startOrigin } from '../full/harness.ts';
 const get = (path: string): string => `GET ${path} HTTP/1.1\r\nHost: a.test\r\nAccept: */*\r\n\r\n`;
 
 await t.test('the same request goes out as the snapshot of its own moment has it', async (t) => {
-  const origin = await startOrigin(t, (request, response) => response.end(`<${String(request.headers['x-env'])}>`));
+  const origin = await startOrigin(t, (request, response) =>
+    response.end(`<${String(request.headers['x-env'])}>`),
+  );
   const lane = await startLane(t, {
     origin: origin.port,
     expressLane: true,
