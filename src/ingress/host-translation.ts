@@ -265,7 +265,7 @@ export class HostTranslation {
     ingress: Ingress,
     match: IngressPath,
     backend: Backend | null,
-    deny = (_: string): void => {},
+    deny: RouteDraft['deny'] = () => {},
   ): RouteDraft {
     return {
       match,

@@ -7,7 +7,7 @@ import {
 } from '../tls/certificate-facts.ts';
 import type { Steps } from '../steps.ts';
 import type { Families } from './families.ts';
-import type { NumberSeries } from './series.ts';
+import type { LabelValues, NumberFamily, NumberSeries } from './series.ts';
 
 /** CA certificates watched per host, the soonest to expire first: a bundle of the web's CAs has 150. */
 export const maxCaCertificates = 20;
@@ -37,46 +37,76 @@ export function* readLeaves({ hosts }: Snapshot): Steps<null> {
   return null;
 }
 
+/** A host with the series that it has. */
+interface Described {
+  readonly host: Host;
+  readonly forget: (() => void)[];
+  readonly ages: { readonly series: NumberSeries; readonly thisUpdate: number }[];
+}
+
 /** Dates of the certificates, CAs and CRLs that a snapshot holds. */
 export class CertificateSeries {
   readonly #families: Families;
   #stores: ReadonlyMap<string, readonly CertificateFacts[]> = new Map();
   readonly #lists = new WeakMap<Trust, readonly CrlFacts[]>();
-  readonly #ages: { readonly series: NumberSeries; readonly thisUpdate: number }[] = [];
+  #described: ReadonlyMap<string, Described> = new Map();
+  #detail: boolean | null = null;
 
   constructor(families: Families) {
     this.#families = families;
   }
 
-  /** Sets the dates anew; what the snapshot no longer holds is gone. */
+  /** Sets the dates anew, of hosts that are not the very same objects; what the snapshot no longer holds is gone. */
   describe(snapshot: Snapshot): void {
-    const families = this.#families;
-    const none = (): boolean => false;
-    families.serverCertificateNotAfter.retain(none);
-    families.caCertificateNotAfter.retain(none);
-    families.crlNextUpdate.retain(none);
-    families.crlAge.retain(none);
-    families.crlRevokedEntries.retain(none);
-    this.#ages.length = 0;
+    const hosts = snapshot.hosts.all;
+    const detail = hosts.length <= maxHostsInDetail;
+    const anew = detail !== this.#detail;
+    this.#detail = detail;
+    const before = this.#described;
+    const described = new Map<string, Described>();
     // Hosts share trust stores; each is read once.
     const stores = new Map<string, readonly CertificateFacts[]>();
-    const detail = snapshot.hosts.all.length <= maxHostsInDetail;
-    for (const host of snapshot.hosts.all) {
-      const leaf = leafOf(host);
-      if (leaf !== null) {
-        families.serverCertificateNotAfter.series({ host: host.id }).value = leaf.notAfter / 1000;
+    const changed: Host[] = [];
+    for (const host of hosts) {
+      for (const { ca, key } of host.clientAuth.stores) {
+        remember(stores, this.#stores, key, () => readCertificates(ca));
       }
-      const { stores: distinct, trusts } = host.clientAuth;
-      const cas = distinct.flatMap(({ ca, key }) =>
-        remember(stores, this.#stores, key, () => readCertificates(ca)),
-      );
-      const crls = trusts.flatMap((trust) => this.#listsOf(trust));
-      const soonestCas = soonest(cas, ({ notAfter }) => notAfter);
-      this.#describeCas(host, soonestCas.slice(0, detail ? maxCaCertificates : 1));
-      const soonestCrls = soonest(crls, ({ nextUpdate }) => nextUpdate ?? Infinity);
-      this.#describeCrls(host, soonestCrls.slice(0, detail ? maxCrls : 1));
+      const known = before.get(host.id);
+      if (known?.host === host && !anew) described.set(host.id, known);
+      else changed.push(host);
     }
     this.#stores = stores;
+    for (const [id, { forget }] of before) if (!described.has(id)) for (const one of forget) one();
+    for (const host of changed) described.set(host.id, this.#describe(host, detail));
+    this.#described = described;
+  }
+
+  #describe(host: Host, detail: boolean): Described {
+    const made: Described = { host, forget: [], ages: [] };
+    const leaf = leafOf(host);
+    if (leaf !== null) {
+      this.#set(made, this.#families.serverCertificateNotAfter, { host: host.id }, leaf.notAfter / 1000);
+    }
+    const { stores, trusts } = host.clientAuth;
+    const cas = stores.flatMap(({ key }) => this.#stores.get(key) ?? []);
+    const crls = trusts.flatMap((trust) => this.#listsOf(trust));
+    const soonestCas = soonest(cas, ({ notAfter }) => notAfter);
+    this.#describeCas(made, soonestCas.slice(0, detail ? maxCaCertificates : 1));
+    const soonestCrls = soonest(crls, ({ nextUpdate }) => nextUpdate ?? Infinity);
+    this.#describeCrls(made, soonestCrls.slice(0, detail ? maxCrls : 1));
+    return made;
+  }
+
+  #set<Label extends string>(
+    { forget }: Described,
+    family: NumberFamily<Label>,
+    labels: LabelValues<Label>,
+    value: number,
+  ): NumberSeries {
+    const series = family.series(labels);
+    series.value = value;
+    forget.push(() => family.forget(labels));
+    return series;
   }
 
   #listsOf(trust: Trust): readonly CrlFacts[] {
@@ -91,27 +121,29 @@ export class CertificateSeries {
 
   /** The ages of CRLs as of `now`, in milliseconds since 1970. */
   update(now: number): void {
-    for (const { series, thisUpdate } of this.#ages) series.value = (now - thisUpdate) / 1000;
-  }
-
-  #describeCas(host: Host, cas: readonly CertificateFacts[]): void {
-    for (const { subject, fingerprint, notAfter } of cas) {
-      const labels = { host: host.id, subject, fingerprint };
-      this.#families.caCertificateNotAfter.series(labels).value = notAfter / 1000;
+    for (const { ages } of this.#described.values()) {
+      for (const { series, thisUpdate } of ages) series.value = (now - thisUpdate) / 1000;
     }
   }
 
-  #describeCrls(host: Host, crls: readonly CrlFacts[]): void {
+  #describeCas(made: Described, cas: readonly CertificateFacts[]): void {
+    for (const { subject, fingerprint, notAfter } of cas) {
+      const labels = { host: made.host.id, subject, fingerprint };
+      this.#set(made, this.#families.caCertificateNotAfter, labels, notAfter / 1000);
+    }
+  }
+
+  #describeCrls(made: Described, crls: readonly CrlFacts[]): void {
     const families = this.#families;
     const seen = new Set<string>();
     for (const { issuer, thisUpdate, nextUpdate, revoked } of crls) {
       // Of two CRLs of one CA the one that lapses first is the one to worry about.
       if (seen.has(issuer)) continue;
       seen.add(issuer);
-      const labels = { host: host.id, issuer };
-      if (nextUpdate !== null) families.crlNextUpdate.series(labels).value = nextUpdate / 1000;
-      families.crlRevokedEntries.series(labels).value = revoked;
-      this.#ages.push({ series: families.crlAge.series(labels), thisUpdate });
+      const labels = { host: made.host.id, issuer };
+      if (nextUpdate !== null) this.#set(made, families.crlNextUpdate, labels, nextUpdate / 1000);
+      this.#set(made, families.crlRevokedEntries, labels, revoked);
+      made.ages.push({ series: this.#set(made, families.crlAge, labels, 0), thisUpdate });
     }
   }
 }

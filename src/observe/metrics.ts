@@ -87,8 +87,11 @@ export class Metrics implements Observer {
   readonly #now: () => number;
   readonly #noHost = new HostSeries(this.#families, unknown);
   #inherited: Promise<MetricsState['process']> = Promise.resolve([]);
-  #hosts: ReadonlyMap<string, HostSeries> = new Map();
-  #routes: ReadonlyMap<string, RouteSeries> = new Map();
+  readonly #hosts = new Map<string, HostSeries>();
+  readonly #routes = new Map<string, RouteSeries>();
+  /** The hosts described last. One that is the very same object again costs nothing. */
+  #described: ReadonlyMap<string, Host> = new Map();
+  #hasBaseline = false;
 
   constructor({ version, now = Date.now, process: withProcess = true }: MetricsOptions) {
     const families = this.#families;
@@ -116,27 +119,25 @@ export class Metrics implements Observer {
   describeSnapshot(snapshot: Snapshot): void {
     const hosts = snapshot.hosts.all;
     const baseline = hosts.length <= maxBaselineHosts;
-    this.#retain(hosts);
+    // Of few hosts every series has a baseline, which depends on more than the host.
+    const anew = baseline || this.#hasBaseline;
+    const before = this.#described;
+    const described = new Map(hosts.map((host) => [host.id, host]));
+    const changed = anew ? described : new Map(hosts.flatMap((host) => isNew(host, before)));
+    const gone = new Set([...before.keys()].filter((id) => !described.has(id)));
+    this.#retain(changed, gone);
     this.#handshakes.forget();
-    const hostSeries = new Map<string, HostSeries>();
-    const routeSeries = new Map<string, RouteSeries>();
     addHandshakeBaseline(this.#families, snapshot, null);
-    for (const host of hosts) {
-      const series = this.#hosts.get(host.id) ?? new HostSeries(this.#families, host.id);
-      hostSeries.set(host.id, series);
-      series.unrouted.setPolicies(host, null, baseline);
-      if (baseline) {
-        series.addBaseline();
-        addHandshakeBaseline(this.#families, snapshot, host);
-      }
-      for (const route of host.routes.all) {
-        const one = this.#routes.get(route.id) ?? new RouteSeries(this.#families, host.id, route.id);
-        routeSeries.set(route.id, one);
-        one.setPolicies(host, route, baseline);
-      }
+    for (const id of gone) {
+      this.#hosts.delete(id);
+      for (const route of before.get(id)?.routes.all ?? []) this.#routes.delete(route.id);
     }
-    this.#hosts = hostSeries;
-    this.#routes = routeSeries;
+    for (const host of changed.values()) {
+      this.#describeHost(host, before.get(host.id) ?? null, baseline);
+      if (baseline) addHandshakeBaseline(this.#families, snapshot, host);
+    }
+    this.#described = described;
+    this.#hasBaseline = baseline;
     this.#upstreams.describe(snapshot);
     this.#certificates.describe(snapshot);
     this.#ocsp.describe(snapshot);
@@ -294,33 +295,48 @@ export class Metrics implements Observer {
     this.#families.eventLoopActive.series({}).value = performance.eventLoopUtilization().active / 1000;
   }
 
-  #retain(hosts: readonly Host[]): void {
-    const ids = new Set([unknown, ...hosts.map(({ id }) => id)]);
-    const routes = new Map<string, { readonly host: Host; readonly route: Route }>();
-    for (const host of hosts) for (const route of host.routes.all) routes.set(route.id, { host, route });
-    const host = (labels: { readonly host: string }): boolean => ids.has(labels.host);
-    const route = (labels: { readonly host: string; readonly route: string }): boolean =>
-      ids.has(labels.host) && (labels.route === unknown || routes.has(labels.route));
-    const byId = new Map(hosts.map((one) => [one.id, one]));
-    const families = this.#families;
-    for (const name of [
-      'handshakes',
-      'sessionsResumed',
-      'requestsAborted',
-      'refusals',
-      'staleCrlRequests',
-    ] as const) {
-      families[name].retain(host);
+  #describeHost(host: Host, before: Host | null, baseline: boolean): void {
+    const series = this.#hosts.get(host.id) ?? new HostSeries(this.#families, host.id);
+    this.#hosts.set(host.id, series);
+    series.unrouted.setPolicies(host, null, baseline);
+    if (baseline) series.addBaseline();
+    const kept = new Map(before?.routes.all.map(({ id }) => [id, this.#routes.get(id)]));
+    for (const id of kept.keys()) this.#routes.delete(id);
+    for (const route of host.routes.all) {
+      const one = kept.get(route.id) ?? new RouteSeries(this.#families, host.id, route.id);
+      this.#routes.set(route.id, one);
+      one.setPolicies(host, route, baseline);
     }
-    families.receivedBytes.retain(host);
-    families.sentBytes.retain(host);
+  }
+
+  /** Forgets what belongs to hosts that are gone, and to routes and policies that those that changed no longer have. */
+  #retain(changed: ReadonlyMap<string, Host>, gone: ReadonlySet<string>): void {
+    if (gone.size === 0 && changed.size === 0) return;
+    const routes = new Map<string, Route>();
+    for (const { routes: all } of changed.values()) for (const route of all.all) routes.set(route.id, route);
+    const host = (labels: { readonly host: string }): boolean => !gone.has(labels.host);
+    const route = (labels: { readonly host: string; readonly route: string }): boolean =>
+      host(labels) && (labels.route === unknown || !changed.has(labels.host) || routes.has(labels.route));
+    const families = this.#families;
+    if (gone.size > 0) {
+      for (const name of [
+        'handshakes',
+        'sessionsResumed',
+        'requestsAborted',
+        'refusals',
+        'staleCrlRequests',
+      ] as const) {
+        families[name].retain(host);
+      }
+      families.receivedBytes.retain(host);
+      families.sentBytes.retain(host);
+    }
     families.requests.retain(route);
     families.requestDuration.retain(route);
     families.policyDecisions.retain((labels) => {
-      if (labels.host === unknown) return true;
-      const on = byId.get(labels.host);
-      if (on === undefined || !route(labels)) return false;
-      return policyPlace(on, routes.get(labels.route)?.route ?? null) === labels.policy;
+      if (!route(labels)) return false;
+      const on = changed.get(labels.host);
+      return on === undefined || policyPlace(on, routes.get(labels.route) ?? null) === labels.policy;
     });
   }
 
@@ -335,4 +351,9 @@ export class Metrics implements Observer {
 
 function isPolicyReason(reason: RefusalReason): reason is PolicyReason {
   return policyReasonSet.has(reason);
+}
+
+/** The host with its id, where it is not the very object that was there before. */
+function isNew(host: Host, before: ReadonlyMap<string, Host>): (readonly [string, Host])[] {
+  return before.get(host.id) === host ? [] : [[host.id, host]];
 }

@@ -44,6 +44,11 @@ abstract class Family<Label extends string, Kept> {
     for (const [text, { labels }] of this.#kept) if (!keep(labels)) this.#kept.delete(text);
   }
 
+  /** Forgets one series, if there is one. */
+  forget(labels: LabelValues<Label>): void {
+    this.#kept.delete(labelText(this.declaration.labels, labels));
+  }
+
   get size(): number {
     return this.#kept.size;
   }

