@@ -440,3 +440,51 @@ void t.test('the catalogue declares each name once, and its labels and buckets w
   }
   t.end();
 });
+
+void t.test('a snapshot that keeps most of its objects leaves the page that it would alone', async (t) => {
+  const ca = (await createAuthority({ cn: 'Root' })).cert;
+  const other = (await createAuthority({ cn: 'Other' })).cert;
+  const host = (id: string, paths: readonly string[], authority = ca): Host =>
+    testHost(id, {
+      clientAuth: { ca: authority, key: authority },
+      routes: paths.map((path) => testRoute(id, path)),
+    });
+  const hosts = Array.from({ length: maxBaselineHosts + 5 }, (_, index) =>
+    host(`h${index}.test`, ['/', '/a']),
+  );
+  const upstreams = (...all: (readonly [string, readonly string[]])[]) =>
+    new Map(all.map(([name, endpoints]) => [name, testUpstream(name, endpoints)]));
+  const before = upstreams(['same', ['a:1']], ['gone', ['b:1']], ['changed', ['c:1', 'd:1']]);
+  const after = upstreams(['changed', ['d:1', 'e:1']], ['added', ['f:1']]);
+  after.set('same', before.get('same')!);
+  const metrics = create();
+  metrics.describeSnapshot(testSnapshot(hosts, { upstreams: before }));
+  for (const one of hosts.slice(0, 4)) metrics.request(requestEvent(forward(one)));
+  const [, , third, ...rest] = hosts;
+  const next = [host('h0.test', ['/a', '/b'], other), host('new.test', ['/']), third!, ...rest];
+  metrics.describeSnapshot(testSnapshot(next, { upstreams: after }));
+  const alone = create();
+  alone.describeSnapshot(testSnapshot(next, { upstreams: after }));
+  const page = await metrics.render();
+  // What was counted of hosts and upstreams that are still there stays, and nothing else is more than alone.
+  const series = (text: string): string[] =>
+    text
+      .split('\n')
+      .map((line) => line.replace(/ \S+$/, ''))
+      .filter((line) => !/^(?:#|mtls_requests_total|mtls_request_duration|\w+\{upstream="_")/.test(line))
+      .sort();
+  t.same(series(page), series(await alone.render()));
+  t.equal(
+    valueOf(page, 'mtls_received_bytes_total', { host: 'h0.test' }),
+    10,
+    'a host that changed counts on',
+  );
+  t.match(page, /mtls_requests_total\{host="h2\.test"/, 'so does one that did not');
+  t.notMatch(page, /"h1\.test"/, 'nothing is left of one that is gone');
+  t.notMatch(page, /mtls_requests_total\{host="h0\.test",route="h0\.test Prefix \/"/, 'nor of its routes');
+  metrics.request(requestEvent(forward(third!)));
+  t.equal(
+    valueOf(await metrics.render(), 'mtls_requests_total', { host: 'h2.test', method: 'GET', status: '200' }),
+    2,
+  );
+});
