@@ -206,6 +206,11 @@ export class TestCluster {
     }
   }
 
+  /** Creates an object that is not there. */
+  async create(object: Manifest): Promise<void> {
+    await this.client().create(placeOf(object).path, object);
+  }
+
   async remove(...objects: readonly Manifest[]): Promise<void> {
     for (const object of objects) {
       const { path, name } = placeOf(object);

@@ -8,7 +8,7 @@ import type { Test } from 'tap';
 import { App } from '../../src/app.ts';
 import { ApiClient } from '../../src/ingress/kubernetes/api-client.ts';
 import type { Times } from '../../src/ingress/kubernetes/collection.ts';
-import { Credentials } from '../../src/ingress/kubernetes/credentials.ts';
+import { type CredentialOptions, Credentials } from '../../src/ingress/kubernetes/credentials.ts';
 import { KubernetesSource } from '../../src/ingress/kubernetes/kubernetes-source.ts';
 import { type ClusterFlags, readClusterFlags } from '../../src/ingress/kubernetes/serve-options.ts';
 import { createObservability } from '../../src/observe/observe.ts';
@@ -31,7 +31,7 @@ export const quickTimes: Times = { watchMs: 60_000, silenceMs: 3000, longestWait
 /** The program over a cluster, in this process; stopped with the test. */
 export async function startController(
   t: Test,
-  kubeconfig: string,
+  credentials: string | CredentialOptions,
   flags: ClusterFlags = {},
   times: Partial<Times> = quickTimes,
 ): Promise<Controller> {
@@ -50,7 +50,12 @@ export async function startController(
   const source = new KubernetesSource({
     ...options,
     times,
-    client: new ApiClient(new Credentials({ kubeconfig, keepMs: 500 })),
+    client: new ApiClient(
+      new Credentials({
+        keepMs: 500,
+        ...(typeof credentials === 'string' ? { kubeconfig: credentials } : credentials),
+      }),
+    ),
     log: (...line) => observability.log.program(...line),
   });
   const app = new App(source, observability);

@@ -13,6 +13,8 @@ export interface CredentialOptions {
   readonly context?: string | null;
   /** Stands in for process.env. */
   readonly env?: NodeJS.ProcessEnv;
+  /** Comes before the path of the service account's files, for tests. */
+  readonly root?: string;
   /** Milliseconds that what was read is used before files and exec plug-ins are asked again. */
   readonly keepMs?: number;
 }
@@ -46,6 +48,8 @@ export class Credentials {
   #reading: Promise<Access> | null = null;
   #access: Access | null = null;
   #readAt = Number.NEGATIVE_INFINITY;
+  /** When the kubeconfig was read. What it leads to may have been remembered since. */
+  #openedAt = Number.NEGATIVE_INFINITY;
 
   constructor(options: CredentialOptions = {}) {
     this.#options = options;
@@ -81,19 +85,27 @@ export class Credentials {
    * @param olderThanMs What was read later than that ago stays: many requests fail together.
    */
   refresh(olderThanMs = 1000): void {
-    if (performance.now() - this.#readAt < olderThanMs) return;
+    if (performance.now() - this.#openedAt < olderThanMs) return;
     this.#access = null;
     this.#config = null;
   }
 
   /** The namespace of the Pod or of the context; null where neither says. */
   async namespace(): Promise<string | null> {
-    const config = (this.#config ??= await open(this.#options));
+    const config = await this.#opened();
     return config.getContextObject(config.getCurrentContext())?.namespace?.trim() ?? null;
   }
 
+  async #opened(): Promise<KubeConfig> {
+    if (this.#config !== null) return this.#config;
+    const config = await open(this.#options);
+    this.#openedAt = performance.now();
+    this.#config = config;
+    return config;
+  }
+
   async #read(): Promise<Access> {
-    const config = (this.#config ??= await open(this.#options));
+    const config = await this.#opened();
     const cluster = config.getCurrentCluster();
     if (cluster === null)
       throw new Error(`there is no context ${config.getCurrentContext()} with a cluster in the kubeconfig`);
@@ -143,6 +155,7 @@ async function open({
   kubeconfig = null,
   context = null,
   env = process.env,
+  root = '',
 }: CredentialOptions): Promise<KubeConfig> {
   const { KubeConfig } = await import('@kubernetes/client-node');
   const config = new KubeConfig();
@@ -158,7 +171,7 @@ async function open({
         config.mergeConfig(more, true);
       }
     }
-  } else if ((env['KUBERNETES_SERVICE_HOST'] ?? '') !== '') config.loadFromCluster();
+  } else if ((env['KUBERNETES_SERVICE_HOST'] ?? '') !== '') config.loadFromCluster(root);
   else if (existsSync(home)) config.loadFromFile(home);
   else
     throw new Error('this is no Pod with a service account, and there is no kubeconfig: give --kubeconfig');

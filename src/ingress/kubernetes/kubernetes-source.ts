@@ -1,7 +1,10 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import { Burst } from '../../burst.ts';
-import { checkMaterial } from '../../config/check.ts';
+import { CheckMemory } from '../../config/check-memory.ts';
+import { materialSteps } from '../../config/check.ts';
+import { fileReferences } from '../../config/file-references.ts';
 import type { Loaded, Source, SourceProblem, Unloadable } from '../../config/source.ts';
+import { inSlices } from '../../slices.ts';
 import { makeDefaultCertificate } from '../default-certificate.ts';
 import { keyOf } from '../object.ts';
 import type { TranslateOptions } from '../options.ts';
@@ -44,6 +47,7 @@ export class KubernetesSource implements Source {
   readonly #health: Health;
   #cluster: Cluster | null = null;
   readonly #memory = new TranslationMemory();
+  readonly #checks = new CheckMemory();
   readonly #burst: Burst;
   readonly #listeners = new Set<(translation: Translation) => void>();
   #translateOptions: TranslateOptions | null = null;
@@ -93,13 +97,18 @@ export class KubernetesSource implements Source {
     if (requiresConfigMap && !hasConfigMap(cluster, configMap)) {
       return { ok: false, problems: [`kubernetes / there is no ConfigMap ${configMap}`] };
     }
+    this.#checks.begin();
+    const findings = await inSlices(
+      materialSteps(config, material, now, fileReferences(config), this.#checks),
+    );
+    this.#checks.end();
     const problems: SourceProblem[] = [
       ...translation.problems.map((problem) => ({
         severity: problem.severity,
         kind: problem.object.kind,
         line: formatIngressProblem(problem),
       })),
-      ...checkMaterial(config, material, now).map(({ message }) => ({
+      ...findings.map(({ message }) => ({
         severity: 'warning' as const,
         kind: 'file' as const,
         line: `kubernetes / warning: ${message}`,
