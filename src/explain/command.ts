@@ -4,10 +4,9 @@ import type { CommandIo } from '../command-io.ts';
 import { printable, quote } from '../config/text.ts';
 import { PkiError } from '../pki/error.ts';
 import { sourceFlags, sourceOf, sourceUsage } from '../source-options.ts';
-import { splitAuthority } from '../snapshot/host-name.ts';
 import { ask } from './ask.ts';
 import { readClientChain } from './client-chain.ts';
-import { BadQuestion, type Question } from './question.ts';
+import { BadQuestion, type Question, serverNameFor } from './question.ts';
 import { snapshotOf } from './snapshot.ts';
 import { reportText } from './text.ts';
 import { parseTime } from './time.ts';
@@ -27,7 +26,7 @@ ${sourceUsage}
   --cert FILE                  what the client sends: PEM with its own certificate first, DER or PKCS#12; "-" is
                                standard input. No key is needed
     --passphrase-file FILE, --passphrase-env NAME   of a PKCS#12 file; without: asked for on the terminal
-  --sni NAME, --no-sni         the server name of the handshake (the host), or none
+  --sni NAME, --no-sni         the server name of the handshake (the host, none for an address)
   --client-address ADDRESS     (127.0.0.1)
   --plain-http                 over the plain listener
   --time TIME                  when, such as 2026-11-24T12:00:00Z; chains are OpenSSL's to judge, who knows only of
@@ -121,7 +120,7 @@ async function questionOf(values: Values, io: CommandIo): Promise<Question> {
     method: values.method ?? 'GET',
     headers: (values.header ?? []).flatMap(headerOf),
     certificate: cert === undefined ? null : { chain: await readClientChain(cert, passphrase, io) },
-    serverName: values['no-sni'] === true ? null : (values.sni ?? splitAuthority(host)?.host ?? host),
+    serverName: values['no-sni'] === true ? null : (values.sni ?? serverNameFor(host)),
     address,
     plainHttp: values['plain-http'] ?? false,
     time: values.time === undefined ? null : timeOf(values.time),

@@ -4,9 +4,8 @@ import { record, strict } from '../config/schema/value.ts';
 import { shapeCheck } from '../config/shape.ts';
 import { messageOf } from '../pki/error.ts';
 import { readCertificates } from '../pki/pem.ts';
-import { splitAuthority } from '../snapshot/host-name.ts';
 import { maxCertificates } from './client-chain.ts';
-import { BadQuestion, type ClientChain, type Question } from './question.ts';
+import { BadQuestion, type ClientChain, type Question, serverNameFor } from './question.ts';
 import { parseTime } from './time.ts';
 
 const Text = (maxLength: number, description: string) => Type.String({ maxLength, description });
@@ -65,7 +64,7 @@ export function readQuestion(data: unknown): Question {
       Buffer.from(value).toString('latin1'),
     ]),
     certificate: certificate === undefined || certificate === null ? null : chainOf(certificate),
-    serverName: serverName === undefined ? (splitAuthority(host)?.host ?? host) : serverName,
+    serverName: serverName === undefined ? serverNameFor(host) : serverName,
     address,
     plainHttp,
     time: at,

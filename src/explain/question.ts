@@ -1,4 +1,6 @@
+import { splitAuthority } from '../snapshot/host-name.ts';
 import type { Identity } from '../tls/identity.ts';
+import { parseIpAddress } from '../tls/ip-address.ts';
 
 /** A request that somebody might make, over a connection of its own. */
 export interface Question {
@@ -29,6 +31,12 @@ export interface ClientChain {
    * identity is the one with the dates as they are meant.
    */
   readonly identity?: Identity;
+}
+
+/** The server name that a client sends which asks for a host: none for an address (RFC 6066 §3). */
+export function serverNameFor(host: string): string | null {
+  const name = splitAuthority(host)?.host ?? host;
+  return parseIpAddress(name) === null ? name : null;
 }
 
 /** A question that makes no sense, or cannot be put to this configuration. */

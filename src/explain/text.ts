@@ -86,6 +86,7 @@ function requestText(request: Explanation): string[] {
     ...(asked.hazards.length === 0
       ? []
       : [`  others may read it otherwise: ${listOf(asked.hazards, 'and')}`]),
+    ...(asked.alternative === null ? [] : [`  or as ${asked.alternative}`]),
     ...(hosts === null ? [] : choiceText('host ', hosts)),
     ...(routes === null ? [] : choiceText('route', routes)),
     ...(clientAuth === null ? [] : clientAuthText(clientAuth)),

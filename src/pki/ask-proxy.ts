@@ -1,6 +1,6 @@
 import { createFileSource } from '../config/file-source.ts';
 import { ask } from '../explain/ask.ts';
-import { BadQuestion } from '../explain/question.ts';
+import { BadQuestion, serverNameFor } from '../explain/question.ts';
 import type { Report } from '../explain/report.ts';
 import { snapshotOf } from '../explain/snapshot.ts';
 import type { ExplainedVerdict } from '../snapshot/explain/trust.ts';
@@ -38,8 +38,8 @@ export interface ProxyAnswer {
  * whose server name is the host of the request. Throws PkiError where the configuration cannot be used.
  */
 export async function askProxy(question: ProxyQuestion): Promise<ProxyAnswer> {
-  const authority = splitAuthority(question.host);
-  if (authority === null) throw new PkiError(`${JSON.stringify(question.host)} is no host`);
+  if (splitAuthority(question.host) === null)
+    throw new PkiError(`${JSON.stringify(question.host)} is no host`);
   if (!question.path.startsWith('/')) throw new PkiError('--path begins with a slash');
   const made = await snapshotOf(createFileSource(question.config));
   if ('problems' in made) {
@@ -52,7 +52,7 @@ export async function askProxy(question: ProxyQuestion): Promise<ProxyAnswer> {
       method: question.method,
       headers: [],
       certificate: { chain: question.chain },
-      serverName: authority.host,
+      serverName: serverNameFor(question.host),
       address: '127.0.0.1',
       plainHttp: false,
       time: null,

@@ -3,7 +3,7 @@ import { loadConfig } from '../config/load.ts';
 import { error, formatProblem, pointer } from '../config/problem.ts';
 import { quote } from '../config/text.ts';
 import { ask } from '../explain/ask.ts';
-import { BadQuestion, type ClientChain, type Question } from '../explain/question.ts';
+import { BadQuestion, type ClientChain, type Question, serverNameFor } from '../explain/question.ts';
 import type { Report } from '../explain/report.ts';
 import { parseTime } from '../explain/time.ts';
 import { messageOf, PkiError } from '../pki/error.ts';
@@ -225,7 +225,7 @@ function questionOf(one: CaseFields, certificate: ClientChain | null, time: numb
       Buffer.from(value).toString('latin1'),
     ]),
     certificate,
-    serverName: sni === undefined ? (splitAuthority(host)?.host ?? host) : sni,
+    serverName: sni === undefined ? serverNameFor(host) : sni,
     address,
     plainHttp,
     time,

@@ -122,6 +122,8 @@ await t.test('headers, method, time, server name and address are those of the qu
   t.match(stdout, /\n {2}X-Forwarded-For: 192\.0\.2\.9\n[^]*X-Original-Forwarded-For: 1\.2\.3\.4\n/);
   const late = await explain([...about, '--cert', files['itops.pem'], '--time', '2099-01-01T00:00:00Z']);
   t.match(late.stdout, /^answered with 400 The SSL certificate error: expired/);
+  const address = await explain([...about, '--host', '127.0.0.1:8443']);
+  t.match(address.stdout, /\n {2}no server name: host a\.test, which stands in/);
   const other = await explain([...about, '--host', 'b.test', '--sni', 'a.test']);
   t.match(other.stdout, /^answered with 404 Not Found: no_host\n/);
 });

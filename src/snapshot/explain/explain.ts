@@ -157,6 +157,7 @@ function requestOf(input: ExplainedInput, asked: Asked | null): ExplainedRequest
     query: mark === -1 ? '' : shorten(input.target.slice(mark), 4096),
     normalPath: normal === undefined ? null : shorten(normal.path, 4096),
     hazards: normal?.hazards ?? [],
+    alternative: cut(normal?.alternative ?? null),
     told: told === undefined ? null : { address: told.address, scheme: told.scheme },
   };
 }

@@ -45,6 +45,8 @@ export interface ExplainedRequest {
   /** The path that routes are found by and that the upstream gets; null where it cannot be read. */
   readonly normalPath: string | null;
   readonly hazards: readonly string[];
+  /** The path as a server reads it that drops path parameters; null where it reads the same. */
+  readonly alternative: string | null;
   /** What a trusted proxy in front tells of the client; null: nothing is told, or believed. */
   readonly told: { readonly address: string; readonly scheme: string | null } | null;
 }
