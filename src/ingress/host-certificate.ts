@@ -3,6 +3,7 @@ import { quote } from '../config/text.ts';
 import type { MaterialBuilder } from './material-builder.ts';
 import type { Ingress, IngressTls } from './object.ts';
 import type { ObjectSet } from './object-set.ts';
+import type { TranslateOptions } from './options.ts';
 import { covers, type PairMaterial, pairOf } from './secret-material.ts';
 
 type Report = (ingress: Ingress, path: string, message: string) => void;
@@ -13,12 +14,28 @@ export interface KeptPairs {
   readonly now: Map<string, PairMaterial>;
 }
 
-/** The certificate of every host without one of its own. */
+/**
+ * The certificate of every host without one of its own: of the Secret that the options name, else, as in ingress-nginx,
+ * the one that was made, and why.
+ */
 export function defaultCertificate(
   material: MaterialBuilder,
-  pair: { cert: string; key: string },
-): HostConfig['certificate'] {
-  return { cert: material.add('default/tls.crt', pair.cert), key: material.add('default/tls.key', pair.key) };
+  objects: ObjectSet,
+  { defaultCertificate: made, defaultCertificateSecret: key }: TranslateOptions,
+): { readonly certificate: HostConfig['certificate']; readonly fault: string | null } {
+  const found = key === null ? made : pairOfKey(key, objects);
+  const isFound = found !== null && typeof found !== 'string';
+  const pair = isFound ? found : made;
+  return {
+    // The files' names stay when their contents change: hosts that are remembered go on naming them.
+    certificate: {
+      cert: material.add('default/tls.crt', pair.cert),
+      key: material.add('default/tls.key', pair.key),
+    },
+    fault: isFound
+      ? null
+      : `the Secret ${key} of --default-ssl-certificate ${whatIsWrong(found)}: hosts without a certificate of their own get a self-signed one`,
+  };
 }
 
 /**
@@ -100,7 +117,11 @@ function usable(found: Found, key: string, kept: KeptPairs | null): PairMaterial
 }
 
 function secretPair(ingress: Ingress, { secretName }: IngressTls, objects: ObjectSet): Found {
-  const secret = objects.secrets.get(`${ingress.namespace}/${secretName ?? ''}`);
+  return pairOfKey(`${ingress.namespace}/${secretName ?? ''}`, objects);
+}
+
+function pairOfKey(key: string, objects: ObjectSet): Found {
+  const secret = objects.secrets.get(key);
   if (secret === undefined) return null;
   const pair = pairOf(secret);
   return 'fault' in pair ? pair.fault : pair;

@@ -55,6 +55,15 @@ export function createManifestSource(
           kind: problem.object.kind,
           line: formatIngressProblem(problem),
         })),
+        ...(translation.defaultFault === null
+          ? []
+          : [
+              {
+                severity: 'error' as const,
+                kind: 'file' as const,
+                line: `${path}:1:1 / ${translation.defaultFault}`,
+              },
+            ]),
         ...checkMaterial(config, material, began).map(({ message }) => ({
           severity: 'warning' as const,
           kind: 'file' as const,

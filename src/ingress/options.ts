@@ -17,7 +17,9 @@ export interface TranslateOptions extends ClassOptions {
   readonly keepsCertificates: boolean;
   /** `namespace/name` of the Service that answers where nothing else does; null: 404. */
   readonly defaultBackendService: string | null;
-  /** PEM, for hosts without a certificate of their own. Made by the caller, since making one needs a clock and chance. */
+  /** `namespace/name` of the Secret with the certificate of hosts without one: `--default-ssl-certificate`. Null: none. */
+  readonly defaultCertificateSecret: string | null;
+  /** PEM, for hosts without a certificate of their own, where no Secret has one. Made by the caller, since making one needs a clock and chance. */
   readonly defaultCertificate: { readonly cert: string; readonly key: string };
   /** Everything of the native configuration that objects do not say. */
   readonly base: Omit<Config, 'hosts' | 'upstreams'>;

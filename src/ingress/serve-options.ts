@@ -1,5 +1,6 @@
 import { isIP } from 'node:net';
 import { isLoopback } from '../admin/loopback.ts';
+import { qualifiedName } from './annotations/value-types.ts';
 import type { TranslateOptions } from './options.ts';
 import { isLabel } from './read-meta.ts';
 
@@ -12,6 +13,7 @@ export const manifestFlags = {
   'allow-cross-namespace-secrets': { type: 'boolean' },
   configmap: { type: 'string' },
   'default-backend-service': { type: 'string' },
+  'default-ssl-certificate': { type: 'string' },
   resolve: { type: 'string', multiple: true },
   address: { type: 'string' },
   'https-port': { type: 'string' },
@@ -28,6 +30,7 @@ export const manifestUsage = `  --manifests PATH   Kubernetes manifests, a file 
     --configmap NS/NAME               what holds for all (ingress-nginx/ingress-nginx-controller, if it is there)
     --allow-cross-namespace-secrets   annotations may name Secrets of other namespaces
     --default-backend-service NS/NAME the Service that answers where no Ingress does (404)
+    --default-ssl-certificate NS/NAME the Secret with the certificate of hosts without one (self-signed)
     --resolve NS/SERVICE=HOST:PORT    where a Service is, without a cluster; several with commas, or once for each
     --address ADDRESS                 to listen on (0.0.0.0)
     --admin-address ADDRESS           for /healthz and /readyz (127.0.0.1, with metrics and status)
@@ -66,6 +69,10 @@ export function readManifestFlags(
   if (service !== null && !isServiceName(service)) {
     return { fault: `--default-backend-service ${service} is not NAMESPACE/NAME` };
   }
+  const certificate = flags['default-ssl-certificate'] ?? null;
+  if (certificate !== null && 'problem' in qualifiedName.parse(certificate)) {
+    return { fault: `--default-ssl-certificate ${certificate} is not NAMESPACE/NAME` };
+  }
   const configMap = flags.configmap ?? 'ingress-nginx/ingress-nginx-controller';
   if (!/^[a-z0-9-]+\/[a-z0-9.-]+$/.test(configMap)) {
     return { fault: `--configmap ${configMap} is not NAMESPACE/NAME` };
@@ -89,6 +96,7 @@ export function readManifestFlags(
     keepsCertificates: false,
     allowCrossNamespaceSecrets: flags['allow-cross-namespace-secrets'] ?? false,
     defaultBackendService: service,
+    defaultCertificateSecret: certificate,
     configMap,
     requiresConfigMap: flags.configmap !== undefined,
     resolve,

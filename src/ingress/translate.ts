@@ -27,6 +27,8 @@ export interface Translation {
   readonly config: Config;
   readonly material: Material;
   readonly problems: readonly IngressProblem[];
+  /** Why the Secret of `--default-ssl-certificate` cannot be used; null: it can, or none is named. */
+  readonly defaultFault: string | null;
   /** The Ingresses that are ours, the one with the highest precedence first. */
   readonly ingresses: readonly Ingress[];
   /** The Secrets and ConfigMaps that were asked for, whether they were there or not: `namespace/name`. */
@@ -101,11 +103,11 @@ export function translate(
     const object = set.configMaps.get(options.configMap ?? '');
     if (object !== undefined) report(object, 'warning', pointer('data', setting.name), message);
   });
-  const fallback = defaultCertificate(material, options.defaultCertificate);
+  const { certificate: fallback, fault: defaultFault } = defaultCertificate(material, set, options);
   const names = new Set(claims.keys());
   const hosts: HostConfig[] = [];
   const references = {
-    secrets: new Set<string>(),
+    secrets: new Set(options.defaultCertificateSecret === null ? [] : [options.defaultCertificateSecret]),
     configMaps: new Set(options.configMap === null ? [] : [options.configMap]),
   };
   for (const [name, hostClaims] of [...claims].sort(([a], [b]) => (a < b ? -1 : 1))) {
@@ -142,6 +144,7 @@ export function translate(
     },
     material: material.material,
     problems: Object.freeze(unique(problems)),
+    defaultFault,
     ingresses: Object.freeze(ours),
     references: Object.freeze(references),
   });

@@ -78,6 +78,7 @@ export function options(pem: TestPem, changes: Partial<TranslateOptions> = {}): 
     requiresConfigMap: false,
     resolve: new Map(),
     defaultBackendService: null,
+    defaultCertificateSecret: null,
     defaultCertificate: { cert: pem.values['CERT']!, key: pem.values['KEY']! },
     base: { listeners },
     ...changes,

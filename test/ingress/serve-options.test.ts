@@ -15,6 +15,7 @@ void t.test(
       requiresConfigMap: false,
       allowCrossNamespaceSecrets: false,
       defaultBackendService: null,
+      defaultCertificateSecret: null,
       base: { listeners: { https: { port: 443 }, http: { port: 80 }, admin: { address: '127.0.0.1' } } },
     });
   },
@@ -49,6 +50,8 @@ void t.test('a flag that makes no sense is told of', async (t) => {
     { address: 'localhost' },
     { 'default-backend-service': 'web' },
     { configmap: 'web' },
+    { 'default-ssl-certificate': 'web' },
+    { 'default-ssl-certificate': 'a/b/c' },
   ]) {
     t.match(readManifestFlags(flags), { fault: /^--/ }, JSON.stringify(flags));
   }

@@ -6,7 +6,7 @@ import { App } from '../../src/app.ts';
 import { createManifestSource } from '../../src/ingress/manifest-source.ts';
 import { readManifestFlags } from '../../src/ingress/serve-options.ts';
 import { createObservability } from '../../src/observe/observe.ts';
-import { request } from '../support/client.ts';
+import { openTls, request } from '../support/client.ts';
 import { hasHttpbin, startHttpbin } from '../support/httpbin.ts';
 import { createAuthority } from '../support/pki.ts';
 import { startBackend } from '../support/proxy.ts';
@@ -124,6 +124,37 @@ void t.test(
     await app.reload();
     t.match(log.join(''), /httpbin\.yaml:1:\d+ \/ not YAML/);
     t.equal(await ask(foreign), 200);
+  },
+);
+
+void t.test(
+  'hosts without a certificate get that of --default-ssl-certificate, and a self-signed one where it is not there',
+  async (t) => {
+    const backend = await startBackend(t);
+    const name = 'ingress-nginx/logpoint-ingress';
+    const { port, dir, app, log } = await start(
+      t,
+      { ...crossing, 'default-ssl-certificate': name },
+      backend.endpoint,
+    );
+    const subject = async (): Promise<string | undefined> => {
+      const socket = await openTls({ port, serverName: 'other.test' });
+      const cn = socket
+        .getPeerX509Certificate()
+        ?.subject.split('\n')
+        .find((line) => line.startsWith('CN='));
+      socket.destroy();
+      return cn;
+    };
+    t.equal(await subject(), `CN=${host}`);
+    t.notMatch(log.join(''), / of --default-ssl-certificate/);
+    writeFileSync(join(dir, 'secret.json'), secret({ ...whole, 'tls.key': 'no key' }));
+    await app.reload();
+    t.not(await subject(), `CN=${host}`);
+    t.match(log.join(''), /the Secret ingress-nginx\/logpoint-ingress of --default-ssl-certificate/);
+    writeFileSync(join(dir, 'secret.json'), secret(whole));
+    await app.reload();
+    t.equal(await subject(), `CN=${host}`);
   },
 );
 

@@ -108,6 +108,15 @@ export class KubernetesSource implements Source {
         kind: problem.object.kind,
         line: formatIngressProblem(problem),
       })),
+      ...(translation.defaultFault === null
+        ? []
+        : [
+            {
+              severity: 'error' as const,
+              kind: 'file' as const,
+              line: `kubernetes / ${translation.defaultFault}`,
+            },
+          ]),
       ...findings.map(({ message }) => ({
         severity: 'warning' as const,
         kind: 'file' as const,
