@@ -147,10 +147,39 @@ void t.test('markup in the names of a CA is text, and nothing of it runs', { ski
   t.equal(await rig.as(xss, '/api', 'partners.example.com'), 403);
   await page.locator('#traffic code', { hasText: 'policy_cn' }).waitFor({ timeout: 2000 });
   t.match(await page.locator('#certificates').innerText(), /<script.>document\.title=/);
+  t.match(await page.locator('#denials').innerText(), /<script.>document\.title=/);
   t.equal(await page.title(), 'mtls-ingress');
   t.equal(await page.locator('main script, main [autofocus], main [onfocus]').count(), 0);
   t.same(violations, []);
 });
+
+void t.test(
+  'a denial is there within two seconds, and unfolds to all that is known and what would become of it now',
+  { skip },
+  async (t) => {
+    const rig = await start(t);
+    const { page, violations } = await rig.open();
+    t.equal(await rig.as(sam, '/reports?secret=1'), 403);
+    const entry = page.locator('.denial', { hasText: 'policy_ou' });
+    await entry.waitFor({ timeout: 2000 });
+    t.match(
+      await entry.locator('summary').innerText(),
+      /CN=sam,OU=Sales[^]*in\.example\.com\/reports[^]*OU was `Sales`/,
+    );
+    t.notMatch(await page.content(), /secret/);
+    await entry.locator('summary').click();
+    t.match(await entry.locator('.pairs').innerText(), new RegExp(`serial\\s+${sam.serial}`));
+    await entry.locator('textarea').fill(sam.bundle);
+    await entry.locator('button').click();
+    await entry.locator('pre', { hasText: 'policy_ou' }).waitFor({ timeout: 2000 });
+    // Others come in above it, and leave what was typed and unfolded as it is.
+    t.equal(await rig.as(old), 400);
+    await page.locator('.denial', { hasText: 'expired' }).first().waitFor({ timeout: 2000 });
+    t.match(await entry.locator('pre').innerText(), /policy_ou/);
+    t.equal(await entry.locator('textarea').inputValue(), sam.bundle.trim() + '\n');
+    t.same(violations, []);
+  },
+);
 
 void t.test('without its script the page says all that it has to say', { skip }, async (t) => {
   const rig = await start(t);

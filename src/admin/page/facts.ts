@@ -1,5 +1,6 @@
 import type { ActivityState, PastReload } from '../../observe/activity.ts';
 import type { Observability, ProblemStatus } from '../../observe/observe.ts';
+import type { KeptDenial } from '../../observe/denials/ring.ts';
 import type { MetricsState } from '../../observe/page.ts';
 import { version } from '../../observe/version.ts';
 import type { UpstreamStatus } from '../../proxy/upstream/live-upstream.ts';
@@ -26,6 +27,10 @@ export interface PageFacts {
   readonly workers: readonly WorkerFacts[] | null;
   readonly reloads: readonly PastReload[];
   readonly problems: ProblemStatus;
+  /** The latest first. */
+  readonly denials: readonly KeptDenial[];
+  /** How many there were since the start. */
+  readonly denied: number;
 }
 
 export interface WorkerFacts {
@@ -39,11 +44,20 @@ export interface WorkerFacts {
 
 /** What is the same for one process and for several. */
 export function commonFacts(
-  observability: Pick<Observability, 'metrics' | 'activity' | 'problems'>,
+  observability: Pick<Observability, 'metrics' | 'activity' | 'problems' | 'denials'>,
   snapshot: Snapshot | null,
 ): Pick<
   PageFacts,
-  'now' | 'startedAt' | 'version' | 'snapshot' | 'activity' | 'metrics' | 'reloads' | 'problems'
+  | 'now'
+  | 'startedAt'
+  | 'version'
+  | 'snapshot'
+  | 'activity'
+  | 'metrics'
+  | 'reloads'
+  | 'problems'
+  | 'denials'
+  | 'denied'
 > {
   const few = (snapshot?.hosts.all.length ?? 0) <= maxHosts;
   return {
@@ -55,6 +69,8 @@ export function commonFacts(
     metrics: [observability.metrics.stateOf(few ? [...dates, 'requests', 'refusals'] : dates)],
     reloads: observability.activity.reloads,
     problems: observability.problems(),
+    denials: observability.denials.find(() => true, maxDenials),
+    denied: observability.denials.recorded,
   };
 }
 
@@ -62,6 +78,9 @@ const dates = ['serverCertificateNotAfter', 'caCertificateNotAfter', 'crlNextUpd
 
 /** Hosts that are shown, and that have their numbers counted for it; `/status` and `/metrics` have all. */
 export const maxHosts = 100;
+
+/** Denials that are shown; `/denials` has more. */
+const maxDenials = 25;
 
 /** When this process began, in milliseconds since 1970. */
 const startedAt = Math.round(performance.timeOrigin);

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { WholeAnswer } from '../answer.ts';
 import { certificates } from './certificates.ts';
+import { denials } from './denials.ts';
 import type { PageFacts } from './facts.ts';
 import { html, Html } from './html.ts';
 import { script } from './script.ts';
@@ -13,6 +14,7 @@ import { upstreams } from './upstreams.ts';
 export const sections: Readonly<Record<string, (facts: PageFacts) => Html>> = {
   head,
   traffic,
+  denials,
   hosts,
   upstreams,
   certificates,
@@ -22,6 +24,7 @@ export const sections: Readonly<Record<string, (facts: PageFacts) => Html>> = {
 
 const links = [
   ['traffic', 'Traffic'],
+  ['denials', 'Denials'],
   ['hosts', 'Hosts'],
   ['upstreams', 'Upstreams'],
   ['certificates', 'Certificates'],
@@ -76,7 +79,7 @@ export function statusPage(facts: PageFacts): WholeAnswer {
         </nav>
         <main class="wrap">
           ${at('traffic')}
-          <div class="column">${at('hosts')}</div>
+          <div class="column">${at('denials')}${at('hosts')}</div>
           <div class="column">${at('upstreams')}${at('certificates')}${at('reloads')}${at('program')}</div>
         </main>
         <footer class="wrap">

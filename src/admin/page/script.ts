@@ -48,8 +48,11 @@ export const script = `'use strict';
     const out = button.nextElementSibling;
     button.disabled = true;
     try {
-      const answer = await fetch('explain', { method: 'POST', headers: { 'content-type': 'application/json' }, body: button.dataset.explain });
-      out.textContent = await answer.text();
+      const pem = button.parentElement.querySelector('textarea')?.value.trim();
+      const body = JSON.stringify({ ...JSON.parse(button.dataset.explain), ...(pem ? { certificate: pem } : {}) });
+      const answer = await fetch('explain', { method: 'POST', headers: { 'content-type': 'application/json' }, body });
+      const text = await answer.text();
+      out.textContent = answer.ok ? JSON.stringify(JSON.parse(text), null, 2) : text;
     } catch (error) {
       out.textContent = String(error);
     }

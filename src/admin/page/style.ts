@@ -89,7 +89,11 @@ details > :not(summary) { margin-left: 16px; }
 .denial { border-top: 1px solid var(--line); padding: 6px 0; }
 .denial:first-of-type { border-top: 0; }
 .denial summary .row { display: inline-grid; grid-template-columns: 5.2em minmax(7em, 9em) minmax(0, 1.3fr) minmax(0, 1fr); gap: 2px 12px; width: calc(100% - 4px); vertical-align: top; }
-.denial .why { color: var(--soft); font-size: 13px; }
+.denial .where { overflow-wrap: anywhere; }
+.denial .why { color: var(--soft); font-size: 13px; grid-column: 2 / -1; overflow-wrap: anywhere; }
+.explain { margin-top: 8px; }
+.explain label { display: block; color: var(--soft); font-size: 13px; }
+textarea { display: block; width: 100%; font: 12px/1.5 var(--mono); color: var(--ink); background: var(--field); border: 1px solid var(--line); border-radius: 6px; padding: 6px 8px; }
 .pairs { display: grid; grid-template-columns: max-content minmax(0, 1fr); gap: 2px 14px; margin-top: 6px; font-size: 13px; }
 .pairs dt { color: var(--soft); }
 pre { margin: 8px 0 2px; padding: 10px 12px; background: var(--field); border-radius: 6px; font: 12px/1.5 var(--mono); white-space: pre-wrap; }
@@ -111,6 +115,7 @@ footer.wrap { color: var(--soft); padding-bottom: 28px; font-size: 13px; }
   .num { text-align: left; }
   .denial summary .row { grid-template-columns: 5.2em minmax(0, 1fr); }
   .denial summary .row > :nth-child(n + 3) { grid-column: 1 / -1; }
+  .pairs { grid-template-columns: minmax(0, 1fr); } .pairs dt { margin-top: 4px; }
   .host table { margin-left: 0; width: 100%; }
 }
 @media (prefers-reduced-motion: reduce) { html { scroll-behavior: auto; } }
