@@ -1,13 +1,13 @@
 import { existsSync } from 'node:fs';
-import { join } from 'node:path';
 import { type Browser, chromium, type Page } from 'playwright-core';
 import t, { type Test } from 'tap';
 import type { App } from '../../src/app.ts';
-import { request } from '../support/client.ts';
+import { openTls, request } from '../support/client.ts';
 import { createAuthority } from '../support/pki.ts';
 import { type PartialConfig, type Proxy, startBackend, startProxy } from '../support/proxy.ts';
 
-// The status page in Debian's chromium. STATUS_PAGE_PNG=FILE writes the picture for the README.
+// The status page in Debian's chromium. STATUS_PAGE_PNG=FILE writes the picture for the README, after STATUS_PAGE_SECONDS
+// of traffic (30).
 const program = '/usr/bin/chromium';
 const skip = !existsSync(program) && process.env['CI'] !== 'true' ? 'needs chromium' : false;
 
@@ -97,10 +97,10 @@ interface Rig {
   open(options?: Parameters<Browser['newContext']>[0]): Promise<{ page: Page; violations: string[] }>;
 }
 
-async function start(t: Test): Promise<Rig> {
+async function start(t: Test, files = material): Promise<Rig> {
   const backend = await startBackend(t);
   // Port 9 of loopback: nobody listens.
-  const proxy = await startProxy(t, configOf(backend.endpoint, '127.0.0.1:9'), material);
+  const proxy = await startProxy(t, configOf(backend.endpoint, '127.0.0.1:9'), files);
   const url = `http://127.0.0.1:${proxy.addresses.admin.port}/`;
   return {
     proxy,
@@ -242,6 +242,7 @@ void t.test('on a phone nothing has to be scrolled sideways', { skip }, async (t
   await rig.as(sam, `/${'a'.repeat(300)}`);
   for (const width of [320, 390, 768]) {
     const { page } = await rig.open({ viewport: { width, height: 800 }, hasTouch: true });
+    await page.evaluate('document.querySelectorAll("details").forEach((one) => { one.open = true; })');
     const [inner, whole] = (await page.evaluate(
       '[window.innerWidth, document.documentElement.scrollWidth]',
     )) as [number, number];
@@ -299,24 +300,34 @@ void t.test('a page whose program is gone says so', { skip }, async (t) => {
   t.equal(await page.locator('#live').innerText(), 'not connected, trying again');
 });
 
-if (process.env['STATUS_PAGE_PNG'] !== undefined) {
-  void t.test('a picture of it', { skip, timeout: 120_000 }, async (t) => {
-    const rig = await start(t);
-    const { page } = await rig.open({ viewport: { width: 1280, height: 900 } });
-    const until = Date.now() + 25_000;
+const picture = process.env['STATUS_PAGE_PNG'];
+if (picture !== undefined) {
+  const seconds = Number(process.env['STATUS_PAGE_SECONDS'] ?? 30);
+  void t.test('a picture of it', { skip, timeout: (seconds + 60) * 1000 }, async (t) => {
+    const rig = await start(t, { ...material, 'partners-ca.pem': partners.cert });
+    const partner = await partners.issue({ cn: 'svc-42', notAfter: Date.now() + 20 * day });
+    const open = await Promise.all(
+      Array.from({ length: 14 }, () =>
+        openTls({ port: rig.proxy.port, certificate: ada, serverName: 'in.example.com' }),
+      ),
+    );
+    for (const socket of open) t.teardown(() => socket.destroy());
+    const { page } = await rig.open({ viewport: { width: 1280, height: 1180 } });
+    const until = Date.now() + seconds * 1000;
     for (let turn = 0; Date.now() < until; turn++) {
-      const times = 1 + Math.round(3 + 3 * Math.sin(turn / 9));
-      const who = [ada, ben, ada, ada, ben, ada];
+      const times = Math.round(5 + 3 * Math.sin(turn / 90) + 2 * Math.sin(turn / 31));
       await Promise.all(
-        Array.from({ length: times }, (_, index) => rig.as(who[(turn + index) % who.length]!)),
+        Array.from({ length: times }, (_, index) => rig.as((turn + index) % 3 === 0 ? ben : ada)),
       );
-      if (turn % 7 === 0) await rig.as(sam);
-      if (turn % 13 === 0) await rig.as(ben, '/admin/users');
-      if (turn % 23 === 0) await rig.as(old);
-      if (turn % 31 === 0) await rig.as(null);
-      if (turn % 17 === 0) await rig.as(null, '/api/x', 'partners.example.com');
+      if (turn % 29 === 7) await rig.as(sam, '/reports/2026');
+      if (turn % 53 === 11) await rig.as(ben, '/admin/users');
+      if (turn % 71 === 3) await rig.as(old);
+      if (turn % 97 === 5) await rig.as(null, '/orders');
+      if (turn % 5 === 3) await rig.as(partner, '/api/orders', 'partners.example.com');
+      if (turn % 61 === 13) await rig.as(null, '/api/orders', 'partners.example.com');
+      await page.waitForTimeout(50);
     }
-    await page.waitForTimeout(2500);
-    await page.screenshot({ path: join(process.cwd(), process.env['STATUS_PAGE_PNG']!), fullPage: true });
+    await page.waitForTimeout(1500);
+    await page.screenshot({ path: picture });
   });
 }

@@ -1,6 +1,6 @@
 import type { ActivityState, PastReload } from '../../observe/activity.ts';
 import type { Observability, ProblemStatus } from '../../observe/observe.ts';
-import type { KeptDenial } from '../../observe/denials/ring.ts';
+import type { Denials, KeptDenial } from '../../observe/denials/ring.ts';
 import type { MetricsState } from '../../observe/page.ts';
 import { version } from '../../observe/version.ts';
 import type { UpstreamStatus } from '../../proxy/upstream/live-upstream.ts';
@@ -69,7 +69,7 @@ export function commonFacts(
     metrics: [observability.metrics.stateOf(few ? [...dates, 'requests', 'refusals'] : dates)],
     reloads: observability.activity.reloads,
     problems: observability.problems(),
-    denials: observability.denials.find(() => true, maxDenials),
+    denials: latest(observability.denials),
     denied: observability.denials.recorded,
   };
 }
@@ -80,7 +80,18 @@ const dates = ['serverCertificateNotAfter', 'caCertificateNotAfter', 'crlNextUpd
 export const maxHosts = 100;
 
 /** Denials that are shown; `/denials` has more. */
-const maxDenials = 25;
+const maxDenials = 12;
 
 /** When this process began, in milliseconds since 1970. */
 const startedAt = Math.round(performance.timeOrigin);
+
+/** The last denials; a handshake that its request's denial tells of already is left out. */
+function latest(denials: Pick<Denials, 'find'>): readonly KeptDenial[] {
+  const all = denials.find(() => true, 4 * maxDenials);
+  const told = new Set(all.filter(({ kind }) => kind === 'request').map(placeOf));
+  return all.filter((one) => one.kind === 'request' || !told.has(placeOf(one))).slice(0, maxDenials);
+}
+
+function placeOf({ address, port, reason }: KeptDenial): string {
+  return `${address} ${port} ${reason}`;
+}

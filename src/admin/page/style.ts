@@ -88,7 +88,7 @@ details > :not(summary) { margin-left: 16px; }
 .policy { color: var(--soft); font-size: 13px; margin-top: 3px; }
 .denial { border-top: 1px solid var(--line); padding: 6px 0; }
 .denial:first-of-type { border-top: 0; }
-.denial summary .row { display: inline-grid; grid-template-columns: 5.2em minmax(7em, 9em) minmax(0, 1.3fr) minmax(0, 1fr); gap: 2px 12px; width: calc(100% - 4px); vertical-align: top; }
+.denial summary .row { display: inline-grid; grid-template-columns: 5.2em 11em minmax(0, 1fr) minmax(0, 1.3fr); gap: 2px 12px; width: calc(100% - 4px); vertical-align: top; }
 .denial .where { overflow-wrap: anywhere; }
 .denial .why { color: var(--soft); font-size: 13px; grid-column: 2 / -1; overflow-wrap: anywhere; }
 .explain { margin-top: 8px; }
@@ -101,6 +101,7 @@ button { font: inherit; color: var(--accent); background: none; border: 1px soli
 button:hover { border-color: var(--accent); }
 footer.wrap { color: var(--soft); padding-bottom: 28px; font-size: 13px; }
 @media (max-width: 720px) {
+  nav { position: static; }
   .wrap, .top .wrap { padding-left: 12px; padding-right: 12px; }
   .live { margin-left: 0; }
   .sheet { padding: 12px; }
