@@ -17,6 +17,7 @@ import { Upstreams } from './proxy/upstream/upstreams.ts';
 import { CompileMemory, compileSteps } from './snapshot/compile.ts';
 import type { Connection } from './snapshot/connection.ts';
 import { decide } from './snapshot/decide.ts';
+import type { Reports } from './snapshot/report.ts';
 import type { ListenAddress, Snapshot } from './snapshot/snapshot.ts';
 import type { Acceptor } from './tls/acceptor.ts';
 import { TlsListener } from './tls/listener.ts';
@@ -331,16 +332,23 @@ export class App {
   }
 }
 
+/** The checks that only report; none where all refuse. */
+function reportingOf(reports: Reports): readonly string[] {
+  return Object.entries(reports).flatMap(([check, reporting]) => (reporting ? [check] : []));
+}
+
 /** The hosts of a snapshot, for people. */
 export function describeHosts(snapshot: Snapshot): unknown {
   return snapshot.hosts.all.map((host) => ({
     names: host.names,
     clientAuth: host.clientAuth.mode,
-    routes: host.routes.all.map(({ path, pathType, upstream, policy }) => ({
+    reports: reportingOf(host.reports),
+    routes: host.routes.all.map(({ path, pathType, upstream, policy, reports }) => ({
       path,
       pathType,
       upstream,
       policy: policy !== null,
+      reports: reportingOf(reports),
     })),
   }));
 }

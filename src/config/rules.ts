@@ -11,6 +11,7 @@ import { checkOcsp } from './rules/ocsp.ts';
 import { checkPolicies } from './rules/policies.ts';
 import { checkProxyProtocol } from './rules/proxy-protocol.ts';
 import { checkQuantities } from './rules/quantities.ts';
+import { checkReport } from './rules/report.ts';
 import { checkRevocation } from './rules/revocation.ts';
 import { checkRoutes } from './rules/routes.ts';
 import { checkTls } from './rules/tls.ts';
@@ -27,6 +28,7 @@ const hostRules = [
   checkRevocation,
   checkOcsp,
   checkPolicies,
+  checkReport,
   checkRoutes,
   checkCors,
   checkDestinations,

@@ -96,9 +96,10 @@ function requestText(request: Explanation): string[] {
       ...(tree === null ? ['  there is no certificate to judge'] : treeText(tree, '')),
     ]),
     ...(checks.length === 0 ? [] : ['', 'checks']),
-    ...checks.map(({ check, passed, reason, detail }) =>
-      passed ? `  ok   ${check}` : `  here ${check}: ${reason ?? ''}${because(detail)}`,
-    ),
+    ...checks.map(({ check, passed, reported, reason, detail }) => {
+      if (passed && !reported) return `  ok   ${check}`;
+      return `  ${reported ? 'only reports' : 'here'} ${check}: ${reason ?? ''}${because(detail)}`;
+    }),
     ...upstreamText(upstreamRequest),
     ...(notes.length === 0 ? [] : ['', 'and', ...notes.map((note) => `  ${note}`)]),
   ];

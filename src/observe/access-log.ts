@@ -177,6 +177,7 @@ function levelOf({ status, decision, reason }: RequestEvent): 'info' | 'warn' | 
   if (status >= 500) return 'error';
   if (reason === 'upstream_truncated') return 'error';
   if (reason === 'redirect_https' || reason === 'cors_preflight') return 'info';
+  if (decision.wouldDeny !== undefined) return 'warn';
   return decision.action === 'respond' ? 'warn' : 'info';
 }
 

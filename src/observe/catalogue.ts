@@ -133,9 +133,14 @@ export const catalogue = Object.freeze({
     'host',
     'reason',
   ]),
+  wouldDeny: counter(
+    'mtls_would_deny_total',
+    'Requests that were served although a check would have refused them, because it only reports (mode: report).',
+    ['host', 'reason'],
+  ),
   policyDecisions: counter(
     'mtls_policy_decisions_total',
-    'Requests judged by a policy. The policy label says where the policies stand that cover the route: host, route or both.',
+    'Requests judged by a policy; would_deny: one that only reports. The policy label says where the policies stand that cover the route: host, route or both.',
     ['host', 'route', 'policy', 'decision', 'reason'],
   ),
 

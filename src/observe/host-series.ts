@@ -1,5 +1,6 @@
 import type { PolicyReason, RefusalReason, RequestReason } from '../snapshot/reason.ts';
 import { answers } from '../snapshot/reason.ts';
+import { reportable } from '../snapshot/report.ts';
 import type { Families } from './families.ts';
 import { isRefusal, unknown } from './labels.ts';
 import { RouteSeries } from './route-series.ts';
@@ -36,6 +37,11 @@ export class HostSeries {
     this.#families.staleCrlRequests.series({ host: this.#host });
   }
 
+  /** Of a host that only reports: what it may serve in spite of, at zero. */
+  addReportBaseline(): void {
+    for (const reason of reportable) this.#families.wouldDeny.series({ host: this.#host, reason });
+  }
+
   ended(reason: RequestReason): void {
     if (reason === 'ok') return;
     if (isRefusal(reason)) this.#refusal(reason).value++;
@@ -44,6 +50,10 @@ export class HostSeries {
 
   underStaleCrl(): void {
     this.#families.staleCrlRequests.series({ host: this.#host }).value++;
+  }
+
+  wouldDeny(reason: RefusalReason): void {
+    this.#families.wouldDeny.series({ host: this.#host, reason }).value++;
   }
 
   #refusal(reason: RefusalReason): NumberSeries {

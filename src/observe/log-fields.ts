@@ -32,6 +32,7 @@ import { shorten } from './shorten.ts';
  * | `request.action` | request | the Decision: `forward` or `respond` |
  * | `request.decision` | request | the Decision's reason; `ok` for `forward` |
  * | `request.reason` | request | what came of it: `ok`, a reason of a refusal or of the upstream, `client_abort`, … |
+ * | `request.would_deny` | request | served in spite of this, because the check only reports: `check`, `reason`, `status`, `detail` [1024]; else null |
  * | `request.detail` | request | for the operator only [1024] |
  * | `request.status` | request | sent to the client; 0 if it left before |
  * | `request.bytes_received`, `.bytes_sent` | request | of the bodies |
@@ -95,6 +96,7 @@ export function requestFields(event: RequestEvent): Record<string, unknown> {
       decision: decision.reason,
       reason: event.reason,
       detail: text(event.detail ?? (decision.action === 'respond' ? decision.detail : null), 1024),
+      would_deny: wouldDenyFields(decision),
       status: event.status,
       bytes_received: event.bytesReceived,
       bytes_sent: event.bytesSent,
@@ -103,6 +105,12 @@ export function requestFields(event: RequestEvent): Record<string, unknown> {
       upstream: event.upstream === null ? null : upstreamRecordFields(event.upstream),
     },
   };
+}
+
+function wouldDenyFields({ wouldDeny }: RequestEvent['decision']): Record<string, unknown> | null {
+  if (wouldDeny === undefined) return null;
+  const { check, reason, status, detail } = wouldDeny;
+  return { check, reason, status, detail: text(detail, 1024) };
 }
 
 /** @param omitted Lines of the same reason that were left out before this one; null where none ever is. */

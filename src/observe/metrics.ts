@@ -12,6 +12,7 @@ import type { Host, Route, Snapshot } from '../snapshot/snapshot.ts';
 import { CertificateSeries } from './certificate-series.ts';
 import { createFamilies, type Families } from './families.ts';
 import { addHandshakeBaseline, HandshakeSeries } from './handshake-series.ts';
+import { reportsSomething } from '../snapshot/report.ts';
 import { HostSeries } from './host-series.ts';
 import { listenerLabel, unknown } from './labels.ts';
 import type {
@@ -155,8 +156,13 @@ export class Metrics implements Observer {
     const route =
       (decision.route === null ? undefined : this.#routes.get(decision.route.id)) ?? host.unrouted;
     route.request(event.method, event.status, event.durationMs / 1000);
+    const { wouldDeny } = decision;
+    if (wouldDeny !== undefined) {
+      host.wouldDeny(wouldDeny.reason);
+      if (isPolicyReason(wouldDeny.reason)) route.wouldDeny(wouldDeny.reason);
+    }
     if (decision.action === 'forward') {
-      route.allowed();
+      if (wouldDeny === undefined) route.allowed();
       if (decision.staleCrl !== undefined) host.underStaleCrl();
     } else if (isPolicyReason(decision.reason)) route.denied(decision.reason);
     if (reason !== 'ok') host.ended(reason);
@@ -300,6 +306,7 @@ export class Metrics implements Observer {
     this.#hosts.set(host.id, series);
     series.unrouted.setPolicies(host, null, baseline);
     if (baseline) series.addBaseline();
+    if (baseline && reportsSomething(host)) series.addReportBaseline();
     const kept = new Map(before?.routes.all.map(({ id }) => [id, this.#routes.get(id)]));
     for (const id of kept.keys()) this.#routes.delete(id);
     for (const route of host.routes.all) {

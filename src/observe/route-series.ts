@@ -77,6 +77,11 @@ export class RouteSeries {
     this.#deny(reason).value++;
   }
 
+  /** Forwarded, though a policy said no: it only reports. */
+  wouldDeny(reason: PolicyReason): void {
+    this.#decision('would_deny', reason).value++;
+  }
+
   #requestSeries(method: number, status: number, statuses: number): NumberSeries {
     const key = method * 1000 + status;
     const known = this.#requests.get(key);

@@ -1,4 +1,4 @@
-import { failureInFull, type Verdict } from '../tls/verdict.ts';
+import { failureInFull, none, type Verdict } from '../tls/verdict.ts';
 import { deniedBy } from '../policy/deny-list.ts';
 import { evaluate } from '../policy/evaluate.ts';
 import type { Policy } from '../policy/policy.ts';
@@ -7,6 +7,8 @@ import { carryOut, redirectToHttps } from './carry-out.ts';
 import { verdictFor, type Connection } from './connection.ts';
 import type { Decision, Respond } from './decision.ts';
 import { hasHazard, normalisePath, type NormalPath } from './path.ts';
+import { isDenial } from './reason.ts';
+import { mayPass, wouldDenyBy, type WouldDeny } from './report.ts';
 import type { RequestHead } from './request-head.ts';
 import { respond } from './respond.ts';
 import type { ClientAuth, Host, Route, Snapshot } from './snapshot.ts';
@@ -50,14 +52,22 @@ export function decide(
   const clientAuth = route?.clientAuth ?? host.clientAuth;
   const verdict = verdictFor(connection, clientAuth, now);
   trace?.found({ route, clientAuth, verdict });
-  const decision =
+  const refused =
     told(trace, 'deny_list', refuseDenied(snapshot, host, connection)) ??
     told(trace, 'connection', refuseMisdirected(host, clientAuth, connection)) ??
-    told(trace, 'preflight', answerPreflight(host, route, head, path)) ??
-    told(trace, 'certificate', refuseVerdict(host, clientAuth, verdict, connection, now)) ??
-    forwardTo(host, route, verdict, connection, head, path, trace);
-  if (decision.action !== 'forward' || verdict.status !== 'success') return decision;
-  return verdict.staleCrl === undefined ? decision : { ...decision, staleCrl: verdict.staleCrl };
+    told(trace, 'preflight', answerPreflight(host, route, head, path));
+  if (refused !== null) return refused;
+  const reports = route?.reports ?? host.reports;
+  const unfit = refuseVerdict(host, clientAuth, verdict, connection, now);
+  const passedOver = unfit !== null && reports.certificate && mayPass(unfit) ? unfit : null;
+  if (passedOver === null && told(trace, 'certificate', unfit) !== null) return unfit!;
+  if (passedOver !== null) trace?.reported('certificate', passedOver);
+  // Of a certificate that does not count nothing is believed, whatever the handshake said of it.
+  const proven = passedOver === null ? verdict : none;
+  const before = passedOver === null ? null : wouldDenyBy('certificate', passedOver);
+  const decision = forwardTo(host, route, proven, connection, head, path, before, trace);
+  if (decision.action !== 'forward' || proven.status !== 'success') return decision;
+  return proven.staleCrl === undefined ? decision : { ...decision, staleCrl: proven.staleCrl };
 }
 
 /** Passes on what a check came to, and tells it. */
@@ -190,15 +200,27 @@ function forwardTo(
   connection: Connection,
   head: RequestHead,
   path: NormalPath,
+  before: WouldDeny | null,
   trace: Trace | undefined,
 ): Decision {
-  const refused =
-    told(trace, 'path_hazard', refuseHazard(host, route, path)) ??
-    told(trace, 'host_policy', refusePolicy(host.policy, host, route, verdict, connection)) ??
-    told(trace, 'route_policy', refusePolicy(route?.policy ?? null, host, route, verdict, connection));
-  if (refused !== null) return refused;
+  const hazard = told(trace, 'path_hazard', refuseHazard(host, route, path));
+  if (hazard !== null) return hazard;
+  const { hostPolicy, routePolicy } = route?.reports ?? host.reports;
+  let wouldDeny = before;
+  const byHost = refusePolicy(host.policy, host, route, verdict, connection);
+  if (byHost !== null && hostPolicy) {
+    trace?.reported('host_policy', byHost);
+    wouldDeny ??= wouldDenyBy('host_policy', byHost);
+  } else if (told(trace, 'host_policy', byHost) !== null) return byHost!;
+  const byRoute = refusePolicy(route?.policy ?? null, host, route, verdict, connection);
+  if (byRoute !== null && routePolicy) {
+    trace?.reported('route_policy', byRoute);
+    wouldDeny ??= wouldDenyBy('route_policy', byRoute);
+  } else if (told(trace, 'route_policy', byRoute) !== null) return byRoute!;
   if (route === null) return told(trace, 'route', respond('no_route', host, null));
-  return carriedOut(host, route, connection, head, path, trace);
+  const decision = carriedOut(host, route, connection, head, path, trace);
+  // What is refused for another reason was not let through.
+  return wouldDeny === null || isDenial(decision.reason) ? decision : { ...decision, wouldDeny };
 }
 
 function carriedOut(

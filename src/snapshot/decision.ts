@@ -1,4 +1,5 @@
 import type { RefusalReason } from './reason.ts';
+import type { WouldDeny } from './report.ts';
 import type { Host, Route } from './snapshot.ts';
 
 /** What happens to a request, and why. Everything that acts or reports prints this one value. */
@@ -15,6 +16,8 @@ export interface Forward {
   readonly authenticate: boolean;
   /** A CRL past its nextUpdate was gone by, as configured: of which CA. */
   readonly staleCrl?: string;
+  /** It goes on in spite of this, because the check only reports. */
+  readonly wouldDeny?: WouldDeny;
 }
 
 export interface Respond {
@@ -33,4 +36,6 @@ export interface Respond {
   readonly close: boolean;
   /** For the operator only: what was seen and what was wanted. Never sent to the client. */
   readonly detail: string | null;
+  /** Of what a route answers by itself: it does so in spite of this, because the check only reports. */
+  readonly wouldDeny?: WouldDeny;
 }

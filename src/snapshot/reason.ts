@@ -168,6 +168,10 @@ export const handshakeReasons: readonly HandshakeReason[] = Object.freeze([
   ...handshakeFailures,
 ]);
 
+export const verificationReasons: readonly VerificationReason[] = Object.freeze(
+  Object.keys(verification) as VerificationReason[],
+);
+
 export const policyReasons: readonly PolicyReason[] = Object.freeze(Object.keys(policy) as PolicyReason[]);
 
 /** What a request's `reason` may be in the access log: `ok`, a refusal, or who broke off midway. */

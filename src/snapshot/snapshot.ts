@@ -12,6 +12,7 @@ import type { ErrorPages } from './error-pages.ts';
 import type { HostTable } from './host-table.ts';
 import type { KeyTemplate } from './key-template.ts';
 import type { PathPattern } from './path-pattern.ts';
+import type { Reports } from './report.ts';
 import type { ResponseEdits } from './response-edits.ts';
 import type { RetryRules } from './retry.ts';
 import type { RouteTable } from './route-table.ts';
@@ -103,6 +104,8 @@ export interface Host {
   readonly stapling: Stapling | null;
   readonly clientAuth: HostClientAuth;
   readonly policy: Policy | null;
+  /** Of requests that come to none of its routes. */
+  readonly reports: Reports;
   readonly routes: RouteTable;
   /**
    * The host or one of its routes has a policy, or a route asks for certificates in its own way: then a path
@@ -175,6 +178,7 @@ export interface Route {
   /** Its own, or the host's. */
   readonly clientAuth: ClientAuth;
   readonly policy: Policy | null;
+  readonly reports: Reports;
   readonly access: Access | null;
   readonly rateLimit: RateLimit | null;
   /** Null: CORS is left to the upstream. */

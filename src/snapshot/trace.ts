@@ -1,6 +1,7 @@
 import type { Verdict } from '../tls/verdict.ts';
 import type { Respond } from './decision.ts';
 import type { NormalPath } from './path.ts';
+import type { ReportingCheck } from './report.ts';
 import type { ClientAuth, Host, Route } from './snapshot.ts';
 
 /** What `decide` asks of a request, in the order in which it does. */
@@ -47,4 +48,6 @@ export interface Trace {
   found(part: Partial<Found>): void;
   /** @param refusal What answers the request because of this check; null: it goes on. */
   asked(check: Check, refusal: Respond | null): void;
+  /** The check would have refused it, and only reports: it goes on. */
+  reported(check: ReportingCheck, refusal: Respond): void;
 }

@@ -3,6 +3,24 @@ import { type Case, checkCases, problemsOf, valid } from './fixture.ts';
 
 const cases: readonly Case[] = [
   {
+    name: 'report mode on a strict host, and on a route and a policy where it is told loudly',
+    change: [
+      ['  - names: [a.example.com', '  - mode: report\n    names: [a.example.com'],
+      ['upstream: tls', 'upstream: tls\n        policyMode: report'],
+    ],
+    problems: [
+      '6:11 /hosts/0/mode a strict host ends the handshake, so there is nothing that could be served',
+      '32:21 /hosts/0/routes/1/policyMode warning: unused: there is no policy here',
+    ],
+  },
+  {
+    name: 'a policy that only reports',
+    change: [['policy: { ou: ITOps }', 'policy: { ou: ITOps }\n        policyMode: report']],
+    problems: [
+      '24:21 /hosts/0/routes/0/policyMode warning: REPORT MODE: whom the policy would refuse is served, and only logged and counted',
+    ],
+  },
+  {
     name: 'a default host that there is not',
     change: [['accessLog: false', 'tls: { defaultHost: publik.example.com }']],
     problems: [

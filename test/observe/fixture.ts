@@ -3,6 +3,7 @@ import type { Policy } from '../../src/policy/policy.ts';
 import type { Connection } from '../../src/snapshot/connection.ts';
 import type { Forward, Respond } from '../../src/snapshot/decision.ts';
 import type { PolicyReason, RefusalReason } from '../../src/snapshot/reason.ts';
+import { enforced } from '../../src/snapshot/report.ts';
 import { respond as respondWith } from '../../src/snapshot/respond.ts';
 import { createRouteTable } from '../../src/snapshot/route-table.ts';
 import type { HostClientAuth, Host, Route, Snapshot, Trust, Upstream } from '../../src/snapshot/snapshot.ts';
@@ -36,6 +37,7 @@ export function testHost(
       revocation: clientAuth?.crl === undefined ? null : testRevocation(clientAuth.crl),
     }),
     policy: null,
+    reports: enforced,
     routes: createRouteTable(routes),
     judgesPaths: false,
     ...rest,

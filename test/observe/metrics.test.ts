@@ -412,6 +412,14 @@ void t.test('promtool accepts the page with a sample in every metric', needs('pr
   metrics.request(requestEvent(forward(host)));
   metrics.request(requestEvent(forward(host), { status: 0, reason: 'client_abort' }));
   metrics.request(requestEvent(respond('policy_ou', host)));
+  const wouldDeny = {
+    check: 'host_policy',
+    reason: 'policy_ou',
+    status: 403,
+    detail: null,
+    unverified: false,
+  } as const;
+  metrics.request(requestEvent({ ...forward(host), wouldDeny }));
   metrics.upstream({ kind: 'ejected', upstream: 'backend', endpoint: '127.0.0.1:8000', forMs: 1 });
   const page = await metrics.render();
   for (const { name } of Object.values(catalogue)) t.ok(families(page).has(name), name);

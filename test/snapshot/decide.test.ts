@@ -1,5 +1,6 @@
 import * as fc from 'fast-check';
 import t from 'tap';
+import { enforced } from '../../src/snapshot/report.ts';
 import type { ClientAuthMode } from '../../src/config/schema.ts';
 import type { Policy } from '../../src/policy/policy.ts';
 import type { Connection } from '../../src/snapshot/connection.ts';
@@ -47,6 +48,7 @@ function host(
     stapling: null,
     clientAuth,
     policy,
+    reports: enforced,
     routes: createRouteTable(routes.map((one) => ({ ...one, clientAuth }))),
     judgesPaths: policy !== null || routes.some((one) => one.policy !== null),
   };

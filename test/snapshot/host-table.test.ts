@@ -2,6 +2,7 @@ import t from 'tap';
 import { createHostTable } from '../../src/snapshot/host-table.ts';
 import { createRouteTable } from '../../src/snapshot/route-table.ts';
 import { testHostAuth } from '../support/client-auth.ts';
+import { enforced } from '../../src/snapshot/report.ts';
 import type { Host } from '../../src/snapshot/snapshot.ts';
 
 function host(...names: string[]): Host {
@@ -12,6 +13,7 @@ function host(...names: string[]): Host {
     stapling: null,
     clientAuth: testHostAuth('off', ''),
     policy: null,
+    reports: enforced,
     routes: createRouteTable([]),
     judgesPaths: false,
   };

@@ -1,3 +1,4 @@
+import { enforced } from '../../src/snapshot/report.ts';
 import { usualRetry } from '../../src/snapshot/retry.ts';
 import type { Route } from '../../src/snapshot/snapshot.ts';
 
@@ -11,6 +12,7 @@ export function testRoute(hostId: string, path = '/', changes: Partial<Route> = 
     pattern: null,
     clientAuth: { mode: 'off', trust: null },
     policy: null,
+    reports: enforced,
     access: null,
     rateLimit: null,
     cors: null,

@@ -3,6 +3,7 @@ import { OwnCertificate } from './certificate.ts';
 import { ClientAuth } from './client-auth.ts';
 import { IdentityHeaders } from './identity-headers.ts';
 import { PolicyRef } from './policy.ts';
+import { Enforcement } from './report.ts';
 import { Route } from './route.ts';
 import { strict } from './value.ts';
 
@@ -17,6 +18,8 @@ export const Host = Type.Object(
     certificate: OwnCertificate,
     clientAuth: Type.Optional(ClientAuth),
     policy: Type.Optional(PolicyRef),
+    mode: Type.Optional(Enforcement),
+    policyMode: Type.Optional(Enforcement),
     identityHeaders: Type.Optional(IdentityHeaders),
     routes: Type.Array(Route, { minItems: 1 }),
   },

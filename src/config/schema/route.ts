@@ -8,6 +8,7 @@ import { BufferRequest, ConnectionHeader, Mirror, ResponseHeadLimit } from './ex
 import { IdentityHeaders } from './identity-headers.ts';
 import { Cors } from './cors.ts';
 import { PolicyRef } from './policy.ts';
+import { Enforcement } from './report.ts';
 import { Retry } from './retry.ts';
 import { RequestEdits, ResponseEdits } from './response.ts';
 import { Duration, RoutePath, Size, strict } from './value.ts';
@@ -103,6 +104,8 @@ export const Route = Type.Object(
     ),
     clientAuth: Type.Optional(RouteClientAuth),
     policy: Type.Optional(PolicyRef),
+    mode: Type.Optional(Enforcement),
+    policyMode: Type.Optional(Enforcement),
     access: Type.Optional(Access),
     rateLimit: Type.Optional(RateLimit),
     cors: Type.Optional(Cors),

@@ -24,6 +24,11 @@ export class DenialRecorder implements Observer {
 
   request(event: RequestEvent): void {
     const { reason, detail, decision } = event;
+    const { wouldDeny } = decision;
+    if (wouldDeny !== undefined) {
+      const why = { outcome: 'report', reason: wouldDeny.reason, detail: wouldDeny.detail } as const;
+      this.#keep(denialOfRequest(event, this.#now(), why));
+    }
     if (reason === 'ok' || !isDenial(reason)) return;
     const words = detail ?? (decision.action === 'respond' ? decision.detail : null);
     this.#keep(denialOfRequest(event, this.#now(), { outcome: 'denied', reason, detail: words }));

@@ -426,6 +426,8 @@ function isExpress(snapshot: Snapshot, decision: Decision, { framing }: HeaderBl
   const { route } = decision;
   if (decision.action === 'respond')
     return framing.kind === 'none' && (route === null || route.errorPages === null);
+  // Its headers are kept from one request to the next, and whether the certificate counts is not.
+  if (decision.wouldDeny !== undefined) return false;
   const { upstream, bodyLimit } = decision.route;
   if (!decision.route.express || decision.authenticate) return false;
   if (framing.kind === 'length' && framing.length > bodyLimit) return false;

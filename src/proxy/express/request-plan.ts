@@ -38,6 +38,8 @@ export class RequestPlan {
       connection,
       head,
       route,
+      // What is only served in report mode takes the full lane.
+      wouldDeny: null,
       rawHeaders: block.rawHeaders,
       requestId: placeholder,
       granted: null,

@@ -65,6 +65,7 @@ export function outboundHeaders(exchange: Exchange, decision: Forward): string[]
     connection: exchange.downstream.connection,
     head,
     route: decision.route,
+    wouldDeny: decision.wouldDeny,
     rawHeaders: exchange.request.rawHeaders,
     requestId,
     granted: exchange.granted,

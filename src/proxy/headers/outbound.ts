@@ -1,3 +1,4 @@
+import type { Forward } from '../../snapshot/decision.ts';
 import type { Connection } from '../../snapshot/connection.ts';
 import type { RequestHead } from '../../snapshot/request-head.ts';
 import type { Route, Snapshot } from '../../snapshot/snapshot.ts';
@@ -9,6 +10,8 @@ export interface OutboundHeadersInput {
   readonly connection: Connection;
   readonly head: RequestHead;
   readonly route: Route;
+  /** `Forward.wouldDeny`. */
+  readonly wouldDeny: Forward['wouldDeny'] | null;
   /** The client's: name, value, …. */
   readonly rawHeaders: readonly string[];
   readonly requestId: string;
@@ -21,7 +24,7 @@ export interface OutboundHeadersInput {
  * @throws Error where the identity cannot be told: the request is not to be sent then.
  */
 export function outboundHeadersOf(input: OutboundHeadersInput): string[] {
-  const { snapshot, connection, head, route, rawHeaders, requestId, granted } = input;
+  const { snapshot, connection, head, route, rawHeaders, requestId, granted, wouldDeny } = input;
   return planRequestHeaders({
     rawHeaders,
     head,
@@ -32,6 +35,7 @@ export function outboundHeadersOf(input: OutboundHeadersInput): string[] {
     scheme: connection.listener,
     appendForwardedFor: snapshot.forwarded.append,
     granted: granted ?? null,
+    unverified: wouldDeny?.unverified === true,
     withoutCredentials: (route.access?.basicAuth ?? null) !== null,
   });
 }

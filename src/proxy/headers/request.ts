@@ -10,12 +10,16 @@ export interface RequestHeadersInput extends ForwardedInput {
   readonly granted?: ReadonlyMap<string, readonly [name: string, value: string | null]> | null;
   /** We asked for the password ourselves: it is nobody else's business. */
   readonly withoutCredentials?: boolean;
+  /** The certificate does not count for this request: nobody is told of an identity. */
+  readonly unverified?: boolean;
   /** `Snapshot.identityHeaderNames`. */
   readonly snapshotIdentityHeaderNames: ReadonlySet<string>;
 }
 
 /** nginx calls all others invalid and drops them (`ignore_invalid_headers on`, `underscores_in_headers off`). */
 const passableName = /^[a-z0-9-]+$/;
+
+const nobodyAsked: Route['clientAuth'] = Object.freeze({ mode: 'off', trust: null });
 
 /** What only we may set, and what nobody may. */
 export function isReservedHeader(lower: string): boolean {
@@ -61,6 +65,7 @@ export function planRequestHeaders(input: RequestHeadersInput): string[] {
   }
   planned.push(...forwardedHeaders(input));
   for (const [name, value] of requestHeaders.values()) if (value !== null) planned.push(name, value);
-  planned.push(...planIdentityHeaders(input.connection, input.route.clientAuth, input.route.identityHeaders));
+  const clientAuth = input.unverified === true ? nobodyAsked : input.route.clientAuth;
+  planned.push(...planIdentityHeaders(input.connection, clientAuth, input.route.identityHeaders));
   return planned;
 }

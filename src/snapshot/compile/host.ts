@@ -1,5 +1,6 @@
 import type { HostConfig } from '../../config/schema.ts';
 import { createRouteTable } from '../route-table.ts';
+import { reportsOfHost } from '../report.ts';
 import type { Host, Upstream } from '../snapshot.ts';
 import { compileClientAuth, compileHandshake } from './client-auth.ts';
 import type { CompileContext } from './context.ts';
@@ -42,6 +43,7 @@ export function compileHost(
     stapling: compileStapling(context, config.certificate, `${path}/certificate`),
     clientAuth: compileHandshake(context, config.clientAuth, own, clientAuths, path),
     policy,
+    reports: Object.freeze(reportsOfHost(config)),
     routes: createRouteTable(routes),
     judgesPaths,
   });

@@ -5,6 +5,7 @@ import { parseSize } from '../../config/units.ts';
 import { checkTemplates } from '../../proxy/headers/identity.ts';
 import { compilePathPattern, type PathPattern } from '../path-pattern.ts';
 import { normalisePath } from '../path.ts';
+import { reportsOfRoute } from '../report.ts';
 import type {
   ClientAuth,
   IdentityHeaders,
@@ -61,6 +62,7 @@ export function compileRoute(
       `${path}/clientAuth`,
     ),
     policy: compileHostPolicy(context, config.policy, `${path}/policy`),
+    reports: Object.freeze(reportsOfRoute(host.config, config)),
     access: compileAccess(context, config.access, upstreams, `${path}/access`),
     rateLimit: compileRateLimit(context, config.rateLimit, `${path}/rateLimit`),
     cors: compileCors(config.cors),

@@ -8,7 +8,7 @@ import { shorten } from '../../observe/shorten.ts';
 import type { Identity } from '../../tls/identity.ts';
 import type { Connection } from '../connection.ts';
 import { decide } from '../decide.ts';
-import type { Decision } from '../decision.ts';
+import type { Decision, Respond } from '../decision.ts';
 import { answers } from '../reason.ts';
 import type { RequestHead } from '../request-head.ts';
 import { respond } from '../respond.ts';
@@ -20,6 +20,7 @@ import type {
   ExplainedIdentity,
   ExplainedPolicy,
   ExplainedRequest,
+  ExplainedWouldDeny,
   Explanation,
 } from './explanation.ts';
 import { notesOf } from './notes.ts';
@@ -77,9 +78,14 @@ class Recorder implements Trace {
     this.checks.push({
       check,
       passed: refused === null,
+      reported: false,
       reason: refused?.reason ?? null,
       detail: cut(refused?.detail ?? null),
     });
+  }
+
+  reported(check: Check, { reason, detail }: Respond): void {
+    this.checks.push({ check, passed: true, reported: true, reason, detail: cut(detail) });
   }
 }
 
@@ -209,6 +215,7 @@ function explainDecision(decision: Decision): ExplainedDecision {
       target,
       authenticate,
       staleCrl,
+      wouldDeny: explainWouldDeny(decision),
     };
   }
   const { reason, status, location, host, route, close, detail } = decision;
@@ -221,8 +228,15 @@ function explainDecision(decision: Decision): ExplainedDecision {
     host: host?.id ?? null,
     route: route === null ? null : nameOfRoute(route),
     close,
+    wouldDeny: explainWouldDeny(decision),
     detail: cut(detail),
   };
+}
+
+function explainWouldDeny({ wouldDeny }: Decision): ExplainedWouldDeny | null {
+  if (wouldDeny === undefined) return null;
+  const { check, reason, status, detail } = wouldDeny;
+  return { check, reason, status, detail: cut(detail) };
 }
 
 const cut = (detail: string | null): string | null => (detail === null ? null : shorten(detail, 1024));

@@ -86,6 +86,8 @@ export interface ExplainedPolicy {
 export interface ExplainedCheck {
   readonly check: Check;
   readonly passed: boolean;
+  /** It would have refused the request, and only reports. */
+  readonly reported: boolean;
   /** Of one that was not passed, or that answers the request. */
   readonly reason: string | null;
   readonly detail: string | null;
@@ -102,6 +104,8 @@ export type ExplainedDecision =
       readonly authenticate: boolean;
       /** A CRL past its nextUpdate was gone by. */
       readonly staleCrl: string | null;
+      /** It goes on in spite of this, because the check only reports. */
+      readonly wouldDeny: ExplainedWouldDeny | null;
     }
   | {
       readonly action: 'respond';
@@ -113,6 +117,15 @@ export type ExplainedDecision =
       readonly host: string | null;
       readonly route: string | null;
       readonly close: boolean;
+      readonly wouldDeny: ExplainedWouldDeny | null;
       /** For the operator: what was seen and what was wanted. */
       readonly detail: string | null;
     };
+
+/** What a request is served in spite of. */
+export interface ExplainedWouldDeny {
+  readonly check: Check;
+  readonly reason: string;
+  readonly status: number;
+  readonly detail: string | null;
+}

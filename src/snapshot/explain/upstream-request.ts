@@ -33,12 +33,14 @@ const shownEndpoints = 16;
 export function explainUpstreamRequest(
   decision: Forward,
   framing: Framing,
-  input: Omit<OutboundHeadersInput, 'route' | 'granted' | 'snapshot'> & { readonly snapshot: Snapshot },
+  input: Omit<OutboundHeadersInput, 'route' | 'wouldDeny' | 'granted' | 'snapshot'> & {
+    readonly snapshot: Snapshot;
+  },
 ): ExplainedUpstreamRequest | { readonly problem: string } {
   const { route, target } = decision;
   let planned: readonly string[];
   try {
-    planned = outboundHeadersOf({ ...input, route, granted: null });
+    planned = outboundHeadersOf({ ...input, route, wouldDeny: decision.wouldDeny, granted: null });
   } catch (error) {
     return { problem: error instanceof Error ? error.message : String(error) };
   }

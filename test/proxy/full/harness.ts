@@ -1,6 +1,7 @@
 import { EventEmitter, once } from 'node:events';
 import { createServer, type RequestListener, type Server } from 'node:http';
 import { connect, createServer as createTcpServer, type AddressInfo, type Socket } from 'node:net';
+import { enforced } from '../../../src/snapshot/report.ts';
 import type { RequestEvent } from '../../../src/observe/observer.ts';
 import type { FullLaneOptions } from '../../../src/proxy/full-lane.ts';
 import { Lanes } from '../../../src/proxy/lanes.ts';
@@ -97,6 +98,7 @@ export class LaneUnderTest {
       stapling: null,
       clientAuth: testHostAuth('off', ''),
       policy: null,
+      reports: enforced,
       routes: createRouteTable([this.route]),
       judgesPaths: false,
     };

@@ -1,6 +1,7 @@
 import * as fc from 'fast-check';
 import t from 'tap';
 import { compilePolicy } from '../../../src/policy/compile.ts';
+import { enforced } from '../../../src/snapshot/report.ts';
 import type { Policy } from '../../../src/policy/policy.ts';
 import { readWholeHead } from '../../../src/proxy/whole-head.ts';
 import type { Access } from '../../../src/snapshot/access.ts';
@@ -57,6 +58,7 @@ function host(id: string, names: readonly string[], changes: Partial<Host> = {})
     stapling: null,
     clientAuth,
     policy: null,
+    reports: enforced,
     routes: createRouteTable(routes),
     judgesPaths: true,
     ...changes,
