@@ -6,7 +6,7 @@ import { setting } from './setting.ts';
 export const useForwardedHeaders = setting(
   'use-forwarded-headers',
   flag,
-  'Believe the X-Forwarded-* headers of the proxies in `proxy-real-ip-cidr`.',
+  'Believe the X-Forwarded-* headers of the proxies in `proxy-real-ip-cidr`: without that key, of everyone, with a warning.',
   { default: 'false' },
 );
 export const enableRealIp = setting(
