@@ -1,3 +1,4 @@
+import { measureDecisions } from './decide.ts';
 import { measureHandshakes } from './handshake.ts';
 import { measureIngress } from './ingress.ts';
 import { measureReload } from './reload.ts';
@@ -5,7 +6,7 @@ import { measureRequests } from './requests.ts';
 import { Rig } from './rig.ts';
 
 // `npm run bench` measures requests; `npm run bench -- handshake` handshakes, and memory of idle connections; `npm run bench -- reload` reloads of many hosts;
-// `npm run bench -- ingress` loads of many manifests. What is needed: Debian's nginx, for handshakes haproxy too; taskset where there is one. NODE_FLAGS are for our proxy's
+// `npm run bench -- ingress` loads of many manifests; `npm run bench -- decide` one decision, and an explanation. What is needed: Debian's nginx, for handshakes haproxy too; taskset where there is one. NODE_FLAGS are for our proxy's
 // node: `--cpu-prof --cpu-prof-dir=/tmp` leaves a profile.
 
 const benches: Readonly<Record<string, (rig: Rig) => Promise<void>>> = {
@@ -13,6 +14,7 @@ const benches: Readonly<Record<string, (rig: Rig) => Promise<void>>> = {
   handshake: measureHandshakes,
   reload: measureReload,
   ingress: measureIngress,
+  decide: measureDecisions,
 };
 
 const [name = 'requests'] = process.argv.slice(2);
