@@ -29,7 +29,7 @@ const config: Config = {
   upstreams: { u: { endpoints: ['127.0.0.1:8000'] } },
 };
 
-const nothing: Trace = { found() {}, asked() {} };
+const nothing: Trace = { found() {}, asked() {}, reported() {} };
 
 /**
  * One decision as the lanes make it, one with a trace, an explanation, and a whole question with its handshake in memory:
