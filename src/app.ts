@@ -76,6 +76,7 @@ export class App {
   #started: Started | null = null;
   #state: 'starting' | 'serving' | 'draining' | 'stopped' = 'starting';
   #reloading: Promise<readonly string[]> = Promise.resolve([]);
+  #denyListFile: string | null = null;
   readonly #drainAsked = Promise.withResolvers<void>();
   #configuring: Promise<unknown> = Promise.resolve();
 
@@ -120,6 +121,7 @@ export class App {
         denials: observability.denials,
         page: () => Promise.resolve(this.#page()),
         reload: () => this.reload(),
+        denyListFile: () => this.#denyListFile,
         drain: () => this.#drainAsked.resolve(),
       }),
     });
@@ -272,6 +274,9 @@ export class App {
       commit = [
         await inSlices(this.#https.prepareSteps(snapshot)),
         await inSlices(this.#admin.prepareSteps(snapshot)),
+        () => {
+          this.#denyListFile = (loaded.ok ? loaded.denyListFile : null) ?? null;
+        },
       ];
     } catch (error) {
       if (error instanceof TlsMaterialError) throw new ConfigurationError([error.message]);

@@ -2,6 +2,7 @@ import { explainEndpoint } from '../explain/endpoint.ts';
 import type { Snapshot } from '../snapshot/snapshot.ts';
 import type { Denials } from '../observe/denials/ring.ts';
 import { json, text, type WholeAnswer } from './answer.ts';
+import { denyListEndpoint } from './deny-list.ts';
 import { answerDenials } from './denials.ts';
 import type { Endpoint } from './endpoint.ts';
 import type { PageFacts } from './page/facts.ts';
@@ -27,6 +28,8 @@ export interface AdminParts {
   readonly page: () => Promise<PageFacts>;
   /** Loads the configuration anew; gives what kept it from being taken over, a line each. */
   readonly reload: () => Promise<readonly string[]>;
+  /** The file of the deny list in force; null: there is none, or it is no file. */
+  readonly denyListFile: () => string | null;
   /** Begins to drain; the program ends behind it. */
   readonly drain: () => void;
 }
@@ -34,6 +37,7 @@ export interface AdminParts {
 /** Every endpoint of the admin listener. A new one is a line here, and its part in AdminParts. */
 export function endpointsOf(parts: AdminParts): readonly Endpoint[] {
   const live = new LivePage(parts.page);
+  const once = oneAtATime(() => parts.reload());
   return [
     {
       method: 'GET',
@@ -53,7 +57,8 @@ export function endpointsOf(parts: AdminParts): readonly Endpoint[] {
       permission: 'reading',
       handle: (call) => answerDenials(parts.denials, call),
     },
-    { method: 'POST', path: '/reload', permission: 'changing', handle: oneAtATime(() => reload(parts)) },
+    denyListEndpoint({ ...parts, reload: once }),
+    { method: 'POST', path: '/reload', permission: 'changing', handle: async () => reloaded(await once()) },
     { method: 'POST', path: '/drain', permission: 'changing', handle: () => drain(parts) },
   ];
 }
@@ -68,8 +73,7 @@ function readiness(state: Readiness): WholeAnswer {
     : text(503, `not ready: ${state.reason}`);
 }
 
-async function reload(parts: AdminParts): Promise<WholeAnswer> {
-  const problems = await parts.reload();
+function reloaded(problems: readonly string[]): WholeAnswer {
   return problems.length === 0
     ? json(200, { result: 'success' })
     : json(409, { result: 'failure', problems: problems.slice(0, 100) });

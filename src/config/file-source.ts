@@ -1,3 +1,4 @@
+import { dirname, resolve } from 'node:path';
 import { materialSteps } from './check.ts';
 import { loadConfig, LoadMemory } from './load.ts';
 import { error, formatProblem, warning } from './problem.ts';
@@ -34,6 +35,7 @@ export function createFileSource(file: string): Source {
         ok: true,
         config,
         material,
+        ...(config.denyList === undefined ? {} : { denyListFile: resolve(dirname(file), config.denyList) }),
         warnings: problems,
         place: ({ path, message }) => formatProblem(place(error(path, message))),
       };

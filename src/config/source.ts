@@ -35,6 +35,8 @@ export interface Loaded {
   readonly ok: true;
   readonly config: Config;
   readonly material: Material;
+  /** The absolute path of the file that `denyList` names, where it is a file of its own. */
+  readonly denyListFile?: string;
   /** What ought to be looked at, a line each, with its place. */
   readonly warnings: readonly string[];
   /** The same for machines, where the source can tell; all of them, however many lines `warnings` holds. */

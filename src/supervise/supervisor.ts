@@ -74,6 +74,7 @@ export class Supervisor {
   #watch: { close(): void } | null = null;
   #state: 'starting' | 'serving' | 'draining' | 'stopped' = 'starting';
   #reloading: Promise<readonly string[]> = Promise.resolve([]);
+  #denyListFile: string | null = null;
   readonly #drainAsked = Promise.withResolvers<void>();
   /** Workers take over a configuration, one after the other. */
   #rolling = false;
@@ -105,6 +106,7 @@ export class Supervisor {
         denials: observability.denials,
         page: () => this.#page(),
         reload: () => this.reload(),
+        denyListFile: () => this.#denyListFile,
         drain: () => this.#drainAsked.resolve(),
       }),
     });
@@ -251,13 +253,17 @@ export class Supervisor {
   async #load(): Promise<{
     readonly loaded: Loaded;
     readonly snapshot: Snapshot;
-    /** Puts the admin listener's TLS in force. */
+    /** Puts in force what the admin listener has of it. */
     readonly commit: () => void;
   }> {
     const loaded = await this.#source.load();
     const snapshot = await checkedSnapshot(loaded, this.#observability, this.#memory);
     try {
-      const commit = await inSlices(this.#admin.prepareSteps(snapshot));
+      const commitTls = await inSlices(this.#admin.prepareSteps(snapshot));
+      const commit = (): void => {
+        commitTls();
+        this.#denyListFile = (loaded as Loaded).denyListFile ?? null;
+      };
       return { loaded: loaded as Loaded, snapshot, commit };
     } catch (error) {
       if (error instanceof TlsMaterialError) throw new ConfigurationError([error.message]);

@@ -44,6 +44,7 @@ export function makeAdmin({ access, more = [], told = [], ...parts }: Settings =
         denials: new Denials({ keep: 10, bytes: 100_000 }),
         page: () => Promise.reject(new Error('no page in this test')),
         reload: () => Promise.resolve([]),
+        denyListFile: () => null,
         drain: () => {},
         ...parts,
       }),

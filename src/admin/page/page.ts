@@ -5,7 +5,7 @@ import { denials } from './denials.ts';
 import type { PageFacts } from './facts.ts';
 import { html, Html } from './html.ts';
 import { script } from './script.ts';
-import { head, hosts, program, reloads } from './sections.ts';
+import { clients, head, hosts, program, reloads } from './sections.ts';
 import { style } from './style.ts';
 import { traffic } from './traffic.ts';
 import { upstreams } from './upstreams.ts';
@@ -18,6 +18,7 @@ export const sections: Readonly<Record<string, (facts: PageFacts) => Html>> = {
   hosts,
   upstreams,
   certificates,
+  clients,
   reloads,
   program,
 };
@@ -80,7 +81,9 @@ export function statusPage(facts: PageFacts): WholeAnswer {
         <main class="wrap">
           ${at('traffic')}
           <div class="column">${at('denials')}${at('hosts')}</div>
-          <div class="column">${at('upstreams')}${at('certificates')}${at('reloads')}${at('program')}</div>
+          <div class="column">
+            ${at('upstreams')}${at('certificates')}${at('clients')}${at('reloads')}${at('program')}
+          </div>
         </main>
         <footer class="wrap">
           Times are UTC. The same as text: <a href="metrics">/metrics</a>, <a href="status">/status</a>.
