@@ -128,6 +128,8 @@ export const defaults = deepFreeze({
   /** nginx ends no connection of the old workers that is in use. */
   onTrustEnd: 'next_request',
   accessLog: true,
+  /** Its names, twice as many series: only for those who come from it. */
+  ingressNginxNames: false,
   expressLane: true,
   /** nginx keeps none. Some 1.5 kB each, 7 at most. */
   denials: { keep: 1000, bytes: 4 * 1024 ** 2 },

@@ -57,6 +57,19 @@ const ConfigSchema = Type.Object(
           'What a reload does with open connections whose client is no longer trusted. next_request: their next request is refused (default). close: they are closed, behind the answer that is under way. Tunnels end in any case.',
       }),
     ),
+    metrics: Type.Optional(
+      Type.Object(
+        {
+          ingressNginxNames: Type.Optional(
+            Type.Boolean({
+              description:
+                'The metrics page has the metrics of ingress-nginx too, under its names, so that its dashboards live on: docs/metrics.md. Default false.',
+            }),
+          ),
+        },
+        strict,
+      ),
+    ),
     accessLog: Type.Optional(Type.Boolean()),
     expressLane: Type.Optional(
       Type.Boolean({

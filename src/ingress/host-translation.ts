@@ -187,7 +187,18 @@ export class HostTranslation {
     const backend = path.backend ?? ingress.defaultBackend;
     const action = this.#action(ingress, path, backend);
     const canary = action.upstream === undefined ? null : this.#canary(path);
-    routes.push({ ...match, ...action, ...(canary === null ? {} : { canary: [canary] }) });
+    routes.push({
+      ...match,
+      ...action,
+      ...(canary === null ? {} : { canary: [canary] }),
+      ...this.#origin(ingress, backend),
+    });
+  }
+
+  /** What metrics under ingress-nginx's names call a route; nothing where nobody wants them. */
+  #origin({ namespace, name }: Ingress, backend: Backend | null): Pick<RouteConfig, 'ingress'> {
+    if (this.#shop.options.base.metrics?.ingressNginxNames !== true) return {};
+    return { ingress: { namespace, name, service: backend?.service ?? '' } };
   }
 
   /** The first canary of a path. One whose Ingress is refused gets no requests: all go to the main one. */
@@ -243,7 +254,12 @@ export class HostTranslation {
     const backend = claim?.ingress.defaultBackend ?? null;
     if (claim !== undefined && backend !== null) {
       const path: IngressPath = { path: '/', pathType: 'Prefix', backend, place: '/spec/defaultBackend' };
-      return { path: '/', pathType: 'Prefix', ...this.#action(claim.ingress, path, backend) };
+      return {
+        path: '/',
+        pathType: 'Prefix',
+        ...this.#action(claim.ingress, path, backend),
+        ...this.#origin(claim.ingress, backend),
+      };
     }
     const last = lastResort(options, set, upstreams);
     // ingress-nginx puts the first Ingress's annotations there too. On `_` it redirects nobody whose name has no certificate.

@@ -20,6 +20,7 @@ export const manifestFlags = {
   'http-port': { type: 'string' },
   'admin-port': { type: 'string' },
   'admin-address': { type: 'string' },
+  'ingress-nginx-metrics': { type: 'boolean' },
 } as const;
 
 export const manifestUsage = `  --manifests PATH   Kubernetes manifests, a file or a folder, in place of a configuration: Ingress, IngressClass,
@@ -34,6 +35,7 @@ export const manifestUsage = `  --manifests PATH   Kubernetes manifests, a file 
     --resolve NS/SERVICE=HOST:PORT    where a Service is, without a cluster; several with commas, or once for each
     --address ADDRESS                 to listen on (0.0.0.0)
     --admin-address ADDRESS           for /healthz and /readyz (127.0.0.1, with metrics and status)
+    --ingress-nginx-metrics           metrics under ingress-nginx's names as well: docs/metrics.md
     --https-port, --http-port, --admin-port PORT   (443, 80, 9090); --http-port off: none
 `;
 
@@ -42,13 +44,14 @@ export type ManifestFlags = {
   readonly [
     Name in Exclude<
       keyof typeof manifestFlags,
-      'resolve' | 'watch-ingress-without-class' | 'allow-cross-namespace-secrets'
+      'resolve' | 'watch-ingress-without-class' | 'allow-cross-namespace-secrets' | 'ingress-nginx-metrics'
     >
   ]?: string;
 } & {
   readonly resolve?: readonly string[];
   readonly 'watch-ingress-without-class'?: boolean;
   readonly 'allow-cross-namespace-secrets'?: boolean;
+  readonly 'ingress-nginx-metrics'?: boolean;
 };
 
 /** Reads the flags; a message about the first that makes no sense. */
@@ -101,6 +104,7 @@ export function readManifestFlags(
     requiresConfigMap: flags.configmap !== undefined,
     resolve,
     base: {
+      ...(flags['ingress-nginx-metrics'] === true ? { metrics: { ingressNginxNames: true } } : {}),
       listeners: {
         https: { address, port: https },
         ...(http === null ? {} : { http: { address, port: http } }),

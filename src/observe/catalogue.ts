@@ -6,7 +6,8 @@
  * not of the snapshot its label is `_`. Times are in seconds, dates in seconds since 1970.
  */
 export interface Declaration<Label extends string = string> {
-  readonly type: 'counter' | 'gauge' | 'histogram';
+  /** `untyped`: none of ours is; ingress-nginx's counters whose names promtool would refuse. */
+  readonly type: 'counter' | 'gauge' | 'histogram' | 'untyped';
   readonly name: string;
   readonly help: string;
   readonly labels: readonly Label[];

@@ -14,6 +14,8 @@ import { createFamilies, type Families } from './families.ts';
 import { addHandshakeBaseline, HandshakeSeries } from './handshake-series.ts';
 import { reportsSomething } from '../snapshot/report.ts';
 import { HostSeries } from './host-series.ts';
+import { SnapshotFacts } from './ingress-nginx/facts.ts';
+import { ingressNginxPage, type Controller } from './ingress-nginx/page.ts';
 import { listenerLabel, unknown } from './labels.ts';
 import type {
   ConnectionEndedEvent,
@@ -28,11 +30,12 @@ import type {
 } from './observer.ts';
 import {
   absorb,
+  foldFamilies,
   foldProcesses,
   legacyOf,
   type MetricsState,
+  printFamilies,
   printProcesses,
-  printTogether,
   stateOf,
 } from './page.ts';
 import { OcspSeries } from './ocsp-series.ts';
@@ -62,6 +65,8 @@ export interface MetricsOptions {
   readonly now?: () => number;
   /** Without the metrics of the process: for tests that make many. */
   readonly process?: boolean;
+  /** Labels of what stands under ingress-nginx's names. */
+  readonly controller?: Partial<Controller>;
 }
 
 /** Of one listener. */
@@ -94,7 +99,12 @@ export class Metrics implements Observer {
   #described: ReadonlyMap<string, Host> = new Map();
   #hasBaseline = false;
 
-  constructor({ version, now = Date.now, process: withProcess = true }: MetricsOptions) {
+  readonly #controller: Controller;
+  /** Where ingress-nginx's names are wanted; worked out when the page is asked for, and not while a reload holds things up. */
+  #ingressNginxFacts: { readonly snapshot: Snapshot; known: SnapshotFacts | null } | null = null;
+
+  constructor({ version, now = Date.now, process: withProcess = true, controller = {} }: MetricsOptions) {
+    this.#controller = { controllerClass: 'k8s.io/ingress-nginx', namespace: '', pod: '', ...controller };
     const families = this.#families;
     this.#now = now;
     this.#process = withProcess ? createProcessMetrics() : null;
@@ -119,6 +129,7 @@ export class Metrics implements Observer {
   /** Takes over the hosts, routes, upstreams and certificates of a snapshot that now serves. */
   describeSnapshot(snapshot: Snapshot): void {
     const hosts = snapshot.hosts.all;
+    this.#ingressNginxFacts = snapshot.ingressNginxNames ? { snapshot, known: null } : null;
     const baseline = hosts.length <= maxBaselineHosts;
     // Of few hosts every series has a baseline, which depends on more than the host.
     const anew = baseline || this.#hasBaseline;
@@ -260,18 +271,33 @@ export class Metrics implements Observer {
   /** The page, in Prometheus's text format. */
   async render(): Promise<string> {
     this.#update();
-    let page = '';
-    for (const family of Object.values(this.#families)) page += family.print();
-    return this.#process === null ? page : page + (await this.#process.metrics());
+    const process = this.#process === null ? '' : await this.#process.metrics();
+    const alike = await this.#ingressNginx(
+      this.#families,
+      async () => this.#process?.getMetricsAsJSON() ?? [],
+    );
+    return printFamilies(this.#families) + process + alike;
   }
 
   /** The page of this process and those that it supervises as one. */
   async renderWith(states: readonly MetricsState[]): Promise<string> {
     this.#update();
-    const page = printTogether(this.#families, states);
-    if (this.#process === null) return page;
-    const processes = [await this.#inherited, ...states.map((one) => one.process)];
-    return page + (await printProcesses(this.#process, processes));
+    const families = foldFamilies(this.#families, states);
+    const others = [await this.#inherited, ...states.map((one) => one.process)];
+    const own = this.#process;
+    const process = own === null ? '' : await printProcesses(own, others);
+    const alike = await this.#ingressNginx(families, async () =>
+      foldProcesses([(await own?.getMetricsAsJSON()) ?? [], ...others]),
+    );
+    return printFamilies(families) + process + alike;
+  }
+
+  /** The same under ingress-nginx's names, where they are wanted; empty otherwise. */
+  async #ingressNginx(families: Families, process: () => Promise<MetricsState['process']>): Promise<string> {
+    const facts = this.#ingressNginxFacts;
+    if (facts === null) return '';
+    facts.known ??= new SnapshotFacts(facts.snapshot);
+    return ingressNginxPage(families, await process(), facts.known, this.#controller);
   }
 
   /** What some of the metrics have come to. */

@@ -107,7 +107,11 @@ const closeMs = 2000;
 
 export function createObservability(options: ObservabilityOptions = {}): Observability {
   const { level = 'info', sink: sinkOptions = {}, destination, more = [], worker = null } = options;
-  const metrics = new Metrics({ version });
+  const metrics = new Metrics({
+    version,
+    // Set by the manifests in deploy/kubernetes, as for ingress-nginx.
+    controller: { namespace: process.env['POD_NAMESPACE'] ?? '', pod: process.env['POD_NAME'] ?? '' },
+  });
   const sink =
     destination === undefined
       ? new LogSink({ ...sinkOptions, onDrop: (reason) => metrics.logLineDropped(reason) })

@@ -31,19 +31,14 @@ export function absorb(families: Families, state: MetricsState['families']): voi
   for (const [name, family] of Object.entries(families)) family.absorb(state[name] ?? []);
 }
 
-/**
- * Our part of the page of a supervisor: its own numbers with those of its worker processes folded in. Its
- * `families` stay as they are.
- */
-export function printTogether(families: Families, states: readonly MetricsState[]): string {
+/** The numbers of a supervisor with those of its worker processes folded in. Its own `families` stay as they are. */
+export function foldFamilies(families: Families, states: readonly MetricsState[]): Families {
   const together = createFamilies();
   for (const [name, family] of Object.entries(families)) {
     together[name as keyof Families].absorb(family.state(), 'sum');
   }
   for (const state of states) absorb(together, state.families);
-  return Object.values(together)
-    .map((family) => family.print())
-    .join('');
+  return together;
 }
 
 /** The metrics of several processes as those of one; what makes no sense of several is left out. */
@@ -60,4 +55,11 @@ export async function printProcesses(
 ): Promise<string> {
   const aggregated = await Registry.aggregate([await first.getMetricsAsJSON(), ...others]).metrics();
   return `${aggregated.trimEnd()}\n\n${await first.getSingleMetricAsString('process_start_time_seconds')}\n`;
+}
+
+/** Our part of a page. */
+export function printFamilies(families: Families): string {
+  let page = '';
+  for (const family of Object.values(families)) page += family.print();
+  return page;
 }

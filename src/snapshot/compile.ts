@@ -147,6 +147,7 @@ function* snapshotOf(
     }),
     denyList: compileDenyListFile(context, config.denyList),
     accessLog: config.accessLog ?? defaults.accessLog,
+    ingressNginxNames: config.metrics?.ingressNginxNames ?? defaults.ingressNginxNames,
     expressLane: config.expressLane ?? defaults.expressLane,
     denials: Object.freeze({
       keep: config.denials?.keep ?? defaults.denials.keep,

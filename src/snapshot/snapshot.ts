@@ -47,6 +47,8 @@ export interface Snapshot {
   /** Who is refused on every host, whatever policies say; null for nobody. */
   readonly denyList: DenyList | null;
   readonly accessLog: boolean;
+  /** Metrics stand under ingress-nginx's names as well. */
+  readonly ingressNginxNames: boolean;
   /** Plain requests take the express lane. */
   readonly expressLane: boolean;
   /** Denials that are kept: how many, and how much memory they take. */
@@ -188,6 +190,8 @@ export interface Route {
   /** Headers that are set on the request to the upstream: lower-case name, to name and value as written. */
   readonly requestHeaders: ReadonlyMap<string, readonly [name: string, value: string]>;
   readonly accessLog: boolean;
+  /** The Ingress that it stands for; null: none. */
+  readonly ingress: RouteOrigin | null;
   /** Plain requests for it may take the express lane: nothing it wants needs more than their heads. */
   readonly express: boolean;
   /** What we answer ourselves; null: the request is forwarded. */
@@ -218,6 +222,14 @@ export interface Route {
   readonly bodyLimit: number;
   /** Upgrade protocols to tunnel, lower case. */
   readonly upgrade: readonly string[];
+}
+
+/** Labels of metrics, and nothing else. */
+export interface RouteOrigin {
+  readonly namespace: string;
+  readonly name: string;
+  /** Empty: it leads to none. */
+  readonly service: string;
 }
 
 /** Where copies of a route's requests go. */

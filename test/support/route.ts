@@ -20,6 +20,7 @@ export function testRoute(hostId: string, path = '/', changes: Partial<Route> = 
     response: null,
     requestHeaders: new Map(),
     accessLog: true,
+    ingress: null,
     express: false,
     answer: null,
     upstream: 'backend',

@@ -59,6 +59,7 @@ export function testSnapshot(hosts: readonly Host[], changes: Partial<Snapshot> 
     shutdown: { delayMs: 0, graceMs: 0 },
     onTrustEnd: 'next_request',
     accessLog: true,
+    ingressNginxNames: false,
     expressLane: false,
     denials: { keep: 1000, bytes: 4 * 1024 ** 2 },
     workers: 1,

@@ -112,6 +112,20 @@ export const Route = Type.Object(
     errorPages: Type.Optional(ErrorPages),
     response: Type.Optional(ResponseEdits),
     request: Type.Optional(RequestEdits),
+    ingress: Type.Optional(
+      Type.Object(
+        {
+          namespace: Type.String({ maxLength: 63 }),
+          name: Type.String({ maxLength: 253 }),
+          service: Type.String({ maxLength: 63 }),
+        },
+        {
+          additionalProperties: false,
+          description:
+            "The Ingress and the Service that the route stands for: labels of metrics under ingress-nginx's names.",
+        },
+      ),
+    ),
     accessLog: Type.Optional(
       Type.Boolean({ description: 'Log the requests of this route. Default: as the program does.' }),
     ),

@@ -70,6 +70,7 @@ export function compileRoute(
     response: compileResponseEdits(context, config.response, `${path}/response`),
     requestHeaders: compileRequestHeaders(context, config.request, `${path}/request/set`),
     accessLog: config.accessLog ?? true,
+    ingress: config.ingress === undefined ? null : Object.freeze({ ...config.ingress }),
     upstream: config.upstream ?? '',
     canaries: compileCanaries(context, config.canary, upstreams, `${path}/canary`),
     affinity: compileAffinity(config),
