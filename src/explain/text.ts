@@ -1,6 +1,6 @@
 import { listOf, printable, quote } from '../config/text.ts';
 import type { Excerpt, Explanation as PolicyTree } from '../policy/explain.ts';
-import type { Explanation } from '../snapshot/explain/explanation.ts';
+import type { ExplainedDecision, Explanation } from '../snapshot/explain/explanation.ts';
 import type { Choice } from '../snapshot/explain/runners-up.ts';
 import type { ExplainedTrust, ExplainedVerdict } from '../snapshot/explain/trust.ts';
 import type { ExplainedHandshake, ExplainedStore, Report } from './report.ts';
@@ -25,14 +25,22 @@ function decisionText(decision: Report['decision']): string[] {
     case 'respond': {
       const { status, message, reason, detail, location } = decision;
       const where = location === null ? [] : [`  to ${location}`];
-      return [`answered with ${status} ${message}: ${reason}${because(detail)}`, ...where];
+      const first = `answered with ${status} ${message}: ${reason}${because(detail)}`;
+      return [first, ...where, ...inSpiteOf(decision)];
     }
     case 'forward': {
       const after = decision.authenticate ? ', once it is authenticated' : '';
       const stale = decision.staleCrl === null ? [] : [`  although ${decision.staleCrl}`];
-      return [`forwarded by route ${decision.route} of ${decision.host}${after}`, ...stale];
+      const first = `forwarded by route ${decision.route} of ${decision.host}${after}`;
+      return [first, ...stale, ...inSpiteOf(decision)];
     }
   }
+}
+
+function inSpiteOf({ wouldDeny }: ExplainedDecision): string[] {
+  if (wouldDeny === null) return [];
+  const { check, reason, status, detail } = wouldDeny;
+  return [`  although ${check} would refuse it (${status}): ${reason}${because(detail)}; it only reports`];
 }
 
 const because = (detail: string | null): string => (detail === null ? '' : `, ${detail}`);

@@ -7,6 +7,7 @@ import { readBounded } from '../config/read-file.ts';
 import { shapeCheck } from '../config/shape.ts';
 import { didYouMean, listOf, quote } from '../config/text.ts';
 import { parseTime } from '../explain/time.ts';
+import { reportable } from '../snapshot/report.ts';
 import { attributeType } from '../tls/attribute-type.ts';
 import { answeringReasons, denyingReasons } from './outcome.ts';
 import { type CaseFields, type CertificateFields, PolicyTests } from './schema.ts';
@@ -69,6 +70,9 @@ function findingsOf(one: CaseFields, path: string): readonly Finding[] {
   if (typeof expect === 'object' && 'deny' in expect) {
     findings.push(...reasonFindings(`${path}/expect/deny`, expect.deny, denyingReasons));
   }
+  if (typeof expect === 'object' && 'report' in expect) {
+    findings.push(...reasonFindings(`${path}/expect/report`, expect.report, new Set<string>(reportable)));
+  }
   if (typeof expect === 'object' && 'answer' in expect) {
     findings.push(...reasonFindings(`${path}/expect/answer`, expect.answer, answeringReasons));
   }
@@ -82,11 +86,8 @@ function findingsOf(one: CaseFields, path: string): readonly Finding[] {
 
 function reasonFindings(path: string, reason: string, known: ReadonlySet<string>): readonly Finding[] {
   if (known.has(reason)) return [];
-  const other = known === denyingReasons ? answeringReasons : denyingReasons;
-  if (other.has(reason)) {
-    const instead = known === denyingReasons ? 'answer' : 'deny';
-    return [error(path, `${quote(reason)} belongs into \`${instead}\``)];
-  }
+  if (answeringReasons.has(reason)) return [error(path, `${quote(reason)} belongs into \`answer\``)];
+  if (denyingReasons.has(reason)) return [error(path, `${quote(reason)} belongs into \`deny\``)];
   const few = known.size < 10 ? `: there is ${listOf([...known])}` : '';
   return [error(path, `${quote(reason)} is no reason${didYouMean(reason, known)}${few}`)];
 }

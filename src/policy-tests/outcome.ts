@@ -1,4 +1,5 @@
 import type { Report } from '../explain/report.ts';
+import type { ExplainedDecision } from '../snapshot/explain/explanation.ts';
 import { answers, handshakeFailures, isDenial, isWelcome } from '../snapshot/reason.ts';
 import type { Expectation } from './schema.ts';
 
@@ -13,7 +14,7 @@ export const denyingReasons: ReadonlySet<string> = new Set([
 
 /** What became of a request, in the words of expectations. */
 export interface Outcome {
-  /** `allow (website)`, `deny: policy_ou (403)`, `answer: route_redirect (302)`. */
+  /** `allow (website)`, `deny: policy_ou (403)`, `answer: route_redirect (302)`, `report: policy_ou, allow (website)`. */
   readonly text: string;
   /** For the operator: what was seen and what was wanted; null where there is nothing to say. */
   readonly detail: string | null;
@@ -28,12 +29,17 @@ export function missOf(expect: Expectation, report: Report): Outcome | null {
 export function expectationText(expect: Expectation): string {
   if (expect === 'allow') return 'allow';
   if ('allow' in expect) return `allow (${expect.allow})`;
+  if ('report' in expect) return `report: ${expect.report}`;
   const [kind, reason] = 'deny' in expect ? ['deny', expect.deny] : ['answer', expect.answer];
   return `${kind}: ${reason}${expect.status === undefined ? '' : ` (${expect.status})`}`;
 }
 
+/** What is only let through because a check reports is not allowed: it is reported. */
 function matches(expect: Expectation, report: Report): boolean {
   const { decision } = report;
+  const wouldDeny = decision.action === 'end_handshake' ? null : decision.wouldDeny;
+  if (typeof expect === 'object' && 'report' in expect) return wouldDeny?.reason === expect.report;
+  if (wouldDeny !== null) return false;
   if (expect === 'allow') return decision.action === 'forward';
   if ('allow' in expect) return decision.action === 'forward' && upstreamsOf(report).includes(expect.allow);
   if (decision.action === 'forward') return false;
@@ -44,16 +50,19 @@ function matches(expect: Expectation, report: Report): boolean {
 
 function outcomeOf(report: Report): Outcome {
   const { decision } = report;
-  switch (decision.action) {
-    case 'forward':
-      return { text: `allow (${upstreamsOf(report).join(', ')})`, detail: null };
-    case 'respond': {
-      const kind = answeringReasons.has(decision.reason) ? 'answer' : 'deny';
-      return { text: `${kind}: ${decision.reason} (${decision.status})`, detail: decision.detail };
-    }
-    case 'end_handshake':
-      return { text: `deny: ${decision.reason} (the handshake is ended)`, detail: decision.detail };
+  if (decision.action === 'end_handshake') {
+    return { text: `deny: ${decision.reason} (the handshake is ended)`, detail: decision.detail };
   }
+  const text = textOf(report, decision);
+  const { wouldDeny } = decision;
+  if (wouldDeny !== null) return { text: `report: ${wouldDeny.reason}, ${text}`, detail: wouldDeny.detail };
+  return { text, detail: decision.action === 'respond' ? decision.detail : null };
+}
+
+function textOf(report: Report, decision: ExplainedDecision): string {
+  if (decision.action === 'forward') return `allow (${upstreamsOf(report).join(', ')})`;
+  const kind = isWelcome(decision.reason) ? 'answer' : 'deny';
+  return `${kind}: ${decision.reason} (${decision.status})`;
 }
 
 /** Where it goes: one, or several where chance decides. */

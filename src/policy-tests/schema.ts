@@ -77,6 +77,16 @@ const Expectation = Type.Union([
   ),
   Type.Object(
     {
+      report: Type.String({
+        minLength: 1,
+        description: 'It is served in spite of this reason, since what would refuse it only reports.',
+        examples: ['policy_ou'],
+      }),
+    },
+    strict,
+  ),
+  Type.Object(
+    {
       answer: Type.String({
         minLength: 1,
         description: 'What a route answers.',

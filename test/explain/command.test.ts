@@ -1,4 +1,5 @@
 import { createPrivateKey } from 'node:crypto';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import t from 'tap';
@@ -78,6 +79,21 @@ await t.test('exits with 1 where it is refused, and tells why first', async (t) 
   const { code, stdout } = await explain(about);
   t.equal(code, 1);
   t.match(stdout, /^answered with 400 No required SSL certificate was sent: no_certificate\n/);
+});
+
+await t.test('tells what a request is served in spite of', async (t) => {
+  const text = readFileSync(files['c.yaml'], 'utf8').replace(
+    'upstream: u, policy',
+    'upstream: u, policyMode: report, policy',
+  );
+  const { 'report.yaml': reporting } = writeFiles(dir, { 'report.yaml': text });
+  const asked = ['--config', reporting, '--host', 'a.test', '--cert', files['hostile.pem']];
+  const { code, stdout } = await explain(asked);
+  t.equal(code, 0);
+  t.match(
+    stdout,
+    /^forwarded by .*\n {2}although route_policy would refuse it \(403\): policy_ou, OU was .*; it only reports\n/,
+  );
 });
 
 await t.test('--json gives the same as data', async (t) => {

@@ -224,3 +224,25 @@ await t.test('a deny list is the real one, and has to be there', async (t) => {
   t.equal(gone.code, 2);
   t.match(gone.stderr, /\/denyList `deny\.yaml` is not there/);
 });
+
+await t.test('what a policy only reports is neither allowed nor denied', async (t) => {
+  const reporting = config.replace(
+    'upstream: u, policy: { ou: ITOps }',
+    'upstream: u, policyMode: report, policy: { ou: ITOps }',
+  );
+  const cases = `  - { name: reported, host: a.test, certificate: { subject: { OU: Sales } }, expect: { report: policy_ou } }
+  - { name: allowed, host: a.test, certificate: { subject: { OU: ITOps } }, expect: allow }
+  - { name: not allowed, host: a.test, certificate: { subject: { OU: Sales } }, expect: allow }
+  - { name: not reported, host: a.test, certificate: { subject: { OU: ITOps } }, expect: { report: policy_ou } }
+  - { name: not denied, host: a.test, certificate: { subject: { OU: Sales } }, expect: { deny: policy_ou } }
+`;
+  const { code, stdout } = await run(folder(t, cases, { 'c.yaml': reporting }));
+  t.equal(code, 1);
+  t.match(stdout, / {2}ok {6}reported\n {2}ok {6}allowed\n {2}not ok {2}not allowed\n/);
+  t.match(stdout, 'expected allow, got report: policy_ou, allow (u)');
+  t.match(stdout, 'expected report: policy_ou, got allow (u)');
+  t.match(stdout, 'expected deny: policy_ou, got report: policy_ou, allow (u)');
+  t.match(stdout, /2 of 5 as expected\n$/);
+  const never = folder(t, '  - { name: x, host: a.test, expect: { report: revoked } }\n');
+  t.match((await run(never)).stderr, /`revoked` belongs into `deny`/);
+});
