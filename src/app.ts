@@ -7,6 +7,7 @@ import type { Loaded, Source, Unloadable } from './config/source.ts';
 import type { ListenTarget } from './listen.ts';
 import { atNextStart, type Started, startedWith } from './next-start.ts';
 import { readLeaves } from './observe/certificate-series.ts';
+import { loadTracing, type Tracing } from './observe/tracing.ts';
 import { createObservability, type Observability } from './observe/observe.ts';
 import { Lanes } from './proxy/lanes.ts';
 import { answerPlainHttp } from './proxy/plain-http.ts';
@@ -72,6 +73,7 @@ export class App {
   readonly #connections = new WeakMap<Duplex, Connection>();
   readonly #memory = new CompileMemory();
   #watch: { close(): void } | null = null;
+  #tracing: Tracing | null = null;
   #snapshot: Snapshot | null = null;
   #started: Started | null = null;
   #state: 'starting' | 'serving' | 'draining' | 'stopped' = 'starting';
@@ -96,6 +98,7 @@ export class App {
       decide,
       upstreams: this.#upstreams,
       observer,
+      tracing: () => this.#tracing,
       connectionOf: (socket) => this.#connections.get(socket)!,
     });
     this.#https = new TlsListener({
@@ -144,6 +147,7 @@ export class App {
    */
   async start(): Promise<Addresses> {
     try {
+      this.#tracing = await loadTracing();
       await this.#take();
       await this.#lane.ready;
       const { listeners } = this.snapshot;

@@ -2,6 +2,7 @@ import { createServer, ServerResponse, type Server } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { Observer } from '../observe/observer.ts';
+import type { Tracing } from '../observe/tracing.ts';
 import type { Connection } from '../snapshot/connection.ts';
 import type { Snapshot } from '../snapshot/snapshot.ts';
 import { trustEndedUnder } from '../snapshot/trust-ended.ts';
@@ -25,6 +26,8 @@ export interface FullLaneOptions {
   readonly decide: Decide;
   readonly upstreams: LaneUpstreams;
   readonly observer: Observer;
+  /** Null, or left out: nobody collects spans. Asked for each request. */
+  readonly tracing?: () => Tracing | null;
   /** What the listener knows of a socket; asked once, when the socket is accepted. */
   readonly connectionOf: (socket: Socket) => Connection;
   /** Milliseconds since 1970. */
@@ -64,7 +67,7 @@ export class FullLane {
     this.#options = options;
     this.#admission = new Admission((request, handler) => options.upstreams.send(request, handler));
     const draining = (): boolean => this.#draining;
-    const { snapshot, decide, now = Date.now, random = Math.random } = options;
+    const { snapshot, decide, now = Date.now, random = Math.random, tracing = () => null } = options;
     const tunnels = new OpenTunnels({ snapshot, decide, now });
     this.#tunnelReview = setInterval(() => tunnels.review(), tunnelReviewMs).unref();
     this.#lane = {
@@ -72,6 +75,9 @@ export class FullLane {
       decide,
       upstreams: options.upstreams,
       observer: options.observer,
+      get tracing() {
+        return tracing();
+      },
       tunnels,
       now,
       random,

@@ -28,8 +28,10 @@ export class Lanes {
 
   /** Serves what comes over a socket from now on. A TLS socket must be past its handshake. */
   accept(socket: Socket): void {
-    const { snapshot, connectionOf } = this.#options;
-    if (socket.destroyed || !snapshot().expressLane) this.#full.accept(socket);
+    const { snapshot, connectionOf, tracing } = this.#options;
+    // Each request of a trace has headers of its own.
+    const traces = tracing !== undefined && tracing() !== null;
+    if (socket.destroyed || traces || !snapshot().expressLane) this.#full.accept(socket);
     else this.#express.accept(socket, connectionOf(socket));
   }
 

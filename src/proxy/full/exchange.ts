@@ -1,4 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { RequestEvent } from '../../observe/observer.ts';
+import type { RequestSpan } from '../../observe/tracing.ts';
 import { respond } from '../../snapshot/respond.ts';
 import type { Forward, Respond } from '../../snapshot/decision.ts';
 import type { RefusalReason, RequestReason } from '../../snapshot/reason.ts';
@@ -51,6 +53,7 @@ export class Exchange {
   #fallback: Respond | null = null;
   #pace: Pace | null = null;
   readonly #atEnd: (() => void)[] = [];
+  #span: RequestSpan | null = null;
   #granted: Exchange['granted'] = null;
   #cookies: readonly string[] = [];
 
@@ -83,7 +86,30 @@ export class Exchange {
     this.response.on('error', () => {});
     this.response.on('finish', this.#onFinish);
     this.response.on('close', this.#onClose);
+    this.#beginSpan();
     if (this.#doom !== null) this.fail(this.#doom.reason, this.#doom.detail);
+  }
+
+  /** The headers for the upstream, told where in the trace they stand, if there is one. */
+  traced(headers: readonly string[]): readonly string[] {
+    return this.#span === null ? headers : this.#span.carry(headers);
+  }
+
+  #beginSpan(): void {
+    const { tracing } = this.#lane;
+    if (tracing === null) return;
+    const { head } = this.judgement;
+    const { connection } = this.downstream;
+    this.#span = tracing.begin({
+      method: this.request.method ?? '',
+      target: this.target,
+      authority: head?.authority ?? '',
+      scheme: head?.told?.scheme ?? connection.listener,
+      clientAddress: this.clientAddress,
+      userAgent: this.#header('user-agent'),
+      connection,
+      rawHeaders: this.request.rawHeaders,
+    });
   }
 
   /** The request's body turned out broken while earlier requests were still being answered. */
@@ -412,7 +438,7 @@ export class Exchange {
     // An upstream may answer without having taken all of the body.
     this.#body?.discard();
     const { head, requestId, decision } = this.judgement;
-    this.downstream.report({
+    const event: RequestEvent = {
       id: requestId,
       connection: this.downstream.connection,
       method: this.request.method ?? '',
@@ -428,6 +454,8 @@ export class Exchange {
       durationMs: performance.now() - this.#startedAt,
       upstream: this.#record,
       upgrade: this.upgrade,
-    });
+    };
+    this.#span?.end(event);
+    this.downstream.report(event);
   }
 }

@@ -57,10 +57,10 @@ function dispatch(lane: Lane, exchange: Exchange, decision: Forward, body: Outbo
 }
 
 /** The request's headers for the upstream: ours set, theirs cleaned, nothing of framing or of one hop. */
-export function outboundHeaders(exchange: Exchange, decision: Forward): string[] {
+export function outboundHeaders(exchange: Exchange, decision: Forward): readonly string[] {
   const { head, snapshot, requestId } = exchange.judgement;
   if (head === null) throw new Error('a request without a head was decided to be forwarded');
-  return outboundHeadersOf({
+  const headers = outboundHeadersOf({
     snapshot,
     connection: exchange.downstream.connection,
     head,
@@ -70,4 +70,5 @@ export function outboundHeaders(exchange: Exchange, decision: Forward): string[]
     requestId,
     granted: exchange.granted,
   });
+  return exchange.traced(headers);
 }

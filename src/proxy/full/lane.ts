@@ -1,4 +1,5 @@
 import type { Observer } from '../../observe/observer.ts';
+import type { Tracing } from '../../observe/tracing.ts';
 import type { Connection } from '../../snapshot/connection.ts';
 import type { Decision } from '../../snapshot/decision.ts';
 import type { RequestHead } from '../../snapshot/request-head.ts';
@@ -20,6 +21,8 @@ export interface Lane {
   readonly decide: Decide;
   readonly upstreams: LaneUpstreams;
   readonly observer: Observer;
+  /** Null: nobody collects spans. */
+  readonly tracing: Tracing | null;
   readonly tunnels: OpenTunnels;
   readonly bodies: BodyBuffer;
   readonly mirror: Mirror;
