@@ -7,7 +7,9 @@ const root = await createAuthority({ cn: 'Root' });
 const server = await root.issue({ cn: 'server', hosts: ['a.test'], usage: 'server' });
 const sales = await root.issue({ cn: 'eve', ou: 'Sales' });
 
-async function asking(t: Test): Promise<(body: unknown) => Promise<{ status: number; text: string }>> {
+async function asking(
+  t: Test,
+): Promise<(body: unknown, query?: string) => Promise<{ status: number; text: string }>> {
   const proxy = await startProxy(
     t,
     {
@@ -24,8 +26,8 @@ async function asking(t: Test): Promise<(body: unknown) => Promise<{ status: num
     { 'server.pem': server.bundle, 'server.key': server.key, 'root.pem': root.cert },
   );
   const url = `http://127.0.0.1:${proxy.addresses.admin.port}/explain`;
-  return async (body) => {
-    const response = await fetch(url, {
+  return async (body, query = '') => {
+    const response = await fetch(url + query, {
       method: 'POST',
       body: typeof body === 'string' ? body : JSON.stringify(body),
     });
@@ -51,6 +53,16 @@ await t.test('POST /explain answers by the configuration in force', async (t) =>
     handshake: { serverNameMatched: false },
     decision: { reason: 'no_certificate' },
   });
+});
+
+await t.test('in words where they are asked for, which move no cursor', async (t) => {
+  const ask = await asking(t);
+  const hostile = await root.issue({ subject: [['OU', 'x\u001b[2J']] });
+  const { status, text } = await ask({ host: 'a.test', certificate: hostile.bundle }, '?format=text');
+  t.equal(status, 200);
+  t.match(text, /^answered with 403 client certificate unauthorized: policy_ou, OU was `x\\u\{1b\}\[2J`/);
+  t.notMatch(text, '\u001b');
+  t.match(await ask({ host: 'a.test' }, '?format=html'), { status: 400, text: 'format is json or text\n' });
 });
 
 await t.test('what is no question is refused, with the place', async (t) => {

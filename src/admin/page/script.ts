@@ -50,9 +50,8 @@ export const script = `'use strict';
     try {
       const pem = button.parentElement.querySelector('textarea')?.value.trim();
       const body = JSON.stringify({ ...JSON.parse(button.dataset.explain), ...(pem ? { certificate: pem } : {}) });
-      const answer = await fetch('explain', { method: 'POST', headers: { 'content-type': 'application/json' }, body });
-      const text = await answer.text();
-      out.textContent = answer.ok ? JSON.stringify(JSON.parse(text), null, 2) : text;
+      const answer = await fetch('explain?format=text', { method: 'POST', headers: { 'content-type': 'application/json' }, body });
+      out.textContent = await answer.text();
     } catch (error) {
       out.textContent = String(error);
     }
