@@ -1,7 +1,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
-import { needsCluster, TestCluster } from '../support/cluster.ts';
+import { fileText, needsCluster, TestCluster } from '../support/cluster.ts';
 import { type Controller, get, Load, startController, startNamed, until } from '../support/controller.ts';
 import { ingress, ingressClass, type Manifest, secret, service, slice } from '../support/objects.ts';
 import { ownAddress } from '../support/own-address.ts';
@@ -22,13 +22,15 @@ void t.test('a controller whose API server fails it', { ...needsCluster(), timeo
   const ports = { one: await startNamed(t, 'one', address), two: await startNamed(t, 'two', address) };
   const endpointsOf = (to: keyof typeof ports): Manifest => slice('web-1', 'web', ports[to], [address]);
   const client = await cluster.issueUser('controller');
+  // The rights that it is deployed with, and no others.
+  await cluster.apply(fileText('deploy', 'kubernetes', 'base', 'cluster-role.yaml').split('---')[0]!);
   await cluster.put(
     ingressClass(),
     service(),
     endpointsOf('one'),
     secret('pair', pair),
     ingress({ host: 'a.test', tls: 'pair' }),
-    ...rights(),
+    bindingOf('controller', 'mtls-ingress'),
   );
 
   /** A controller behind a proxy, with requests under way all along. */
@@ -153,7 +155,7 @@ void t.test('a controller whose API server fails it', { ...needsCluster(), timeo
 
   await t.test('rights that are too small cost what they are about, and are told of', async (t) => {
     const user = await cluster.issueUser('poor');
-    await cluster.put(endpointsOf('one'), ...rights('poor', ['secrets']));
+    await cluster.put(endpointsOf('one'), poor([]), bindingOf('poor', 'poor'));
     const annotations = { 'auth-tls-secret': 'default/pair' };
     await cluster.put(ingress({ host: 'closed.test', annotations }));
     const controller = await startController(t, cluster.writeKubeconfig('poor', user));
@@ -167,40 +169,43 @@ void t.test('a controller whose API server fails it', { ...needsCluster(), timeo
       'a CA that cannot be read lets nobody in',
     );
     t.match(controller.source.health.faults.join('\n'), /Secret default\/pair: secrets .*forbidden/);
-    await cluster.put(...rights('poor'));
+    await cluster.put(poor(['secrets']));
     await until('it is read', async () => (await get(controller.port, 'a.test')).server === 'server');
     await cluster.remove(ingress({ host: 'closed.test' }));
   });
 });
 
-/** A role of what the source reads, without some, and who has it. */
-function rights(name = 'controller', without: readonly string[] = []): Manifest[] {
-  const rule = (group: string, ...all: readonly string[]): object => ({
+const apiGroup = 'rbac.authorization.k8s.io';
+
+/** A user and a service account of this name have a role. */
+function bindingOf(name: string, role: string): Manifest {
+  return {
+    apiVersion: `${apiGroup}/v1`,
+    kind: 'ClusterRoleBinding',
+    metadata: { name },
+    roleRef: { apiGroup, kind: 'ClusterRole', name: role },
+    subjects: [
+      { kind: 'User', apiGroup, name },
+      { kind: 'ServiceAccount', namespace: 'default', name },
+    ],
+  };
+}
+
+/** A role without Secrets, but for what is given. */
+function poor(more: readonly string[]): Manifest {
+  const rule = (group: string, ...resources: readonly string[]): object => ({
     apiGroups: [group],
-    resources: all.filter((one) => !without.includes(one)),
+    resources,
     verbs: ['list', 'watch'],
   });
-  const apiGroup = 'rbac.authorization.k8s.io';
-  return [
-    {
-      apiVersion: `${apiGroup}/v1`,
-      kind: 'ClusterRole',
-      metadata: { name },
-      rules: [
-        rule('', 'services', 'endpoints', 'secrets', 'configmaps'),
-        rule('networking.k8s.io', 'ingresses', 'ingressclasses'),
-        rule('discovery.k8s.io', 'endpointslices'),
-      ],
-    },
-    {
-      apiVersion: `${apiGroup}/v1`,
-      kind: 'ClusterRoleBinding',
-      metadata: { name },
-      roleRef: { apiGroup, kind: 'ClusterRole', name },
-      subjects: [
-        { kind: 'User', apiGroup, name },
-        { kind: 'ServiceAccount', namespace: 'default', name },
-      ],
-    },
-  ];
+  return {
+    apiVersion: `${apiGroup}/v1`,
+    kind: 'ClusterRole',
+    metadata: { name: 'poor' },
+    rules: [
+      rule('', 'services', 'endpoints', 'configmaps', ...more),
+      rule('networking.k8s.io', 'ingresses', 'ingressclasses'),
+      rule('discovery.k8s.io', 'endpointslices'),
+    ],
+  };
 }
