@@ -317,6 +317,7 @@ export class App {
       upstreams: this.#upstreams.status(),
       lastReload: this.#observability.lastReload(),
       problems: this.#observability.problems(),
+      ...(this.#source.status === undefined ? {} : { source: this.#source.status() }),
       connections: this.#openConnections,
     };
   }

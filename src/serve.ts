@@ -42,7 +42,7 @@ export async function runServe(args: readonly string[], io: CommandIo): Promise<
   }
   let made: Observability | null = null;
   const observability = (): Observability => (made ??= createObservability());
-  const source = sourceOf(values, (...line) => observability().log.program(...line));
+  const source = sourceOf(values, observability);
   if (typeof source === 'string') {
     io.stderr.write(`mtls-ingress serve: ${source}\n\n${usage}`);
     return 2;
@@ -79,6 +79,7 @@ async function createApp(source: Source, observability: Observability): Promise<
       return taken === null ? source.load() : Promise.resolve(taken);
     },
     watch: (onChange) => source.watch(onChange),
+    status: () => source.status?.(),
     close: async () => source.close?.(),
   };
   return workers === 1 ? new App(primed, observability) : new Supervisor(primed, workers, observability);

@@ -1,6 +1,5 @@
 import { createFileSource } from './config/file-source.ts';
 import type { Source } from './config/source.ts';
-import type { Log } from './ingress/kubernetes/health.ts';
 import {
   type ClusterFlags,
   clusterFlags,
@@ -8,6 +7,7 @@ import {
   createKubernetesSource,
 } from './ingress/kubernetes/serve-options.ts';
 import { createManifestSource } from './ingress/manifest-source.ts';
+import type { Observability } from './observe/observe.ts';
 import { manifestFlags, manifestUsage, readManifestFlags } from './ingress/serve-options.ts';
 
 /** The flags that say where configuration comes from, for `parseArgs`. */
@@ -19,11 +19,11 @@ export const sourceUsage = `${manifestUsage}${clusterUsage}`;
 /**
  * The configuration that a command line names with --config, --manifests or --kubernetes, or what is wrong with it.
  *
- * @param log Takes what a source has to say between loads.
+ * @param observe Takes what a source has to say between loads, asked for when it is needed.
  */
 export function sourceOf(
   values: ClusterFlags & { readonly config?: string },
-  log: Log = () => {},
+  observe: (() => Pick<Observability, 'log' | 'metrics'>) | null = null,
 ): Source | string {
   const { config, manifests, kubernetes } = values;
   const given = [config, manifests, kubernetes === true ? '' : undefined].filter(
@@ -32,7 +32,7 @@ export function sourceOf(
   if (given.length === 0) return 'which configuration? Give --config FILE, --manifests PATH or --kubernetes';
   if (given.length > 1) return 'give --config, --manifests or --kubernetes, only one of them';
   const has = (name: string): boolean => Object.hasOwn(values, name);
-  if (kubernetes === true) return createKubernetesSource(values, log);
+  if (kubernetes === true) return createKubernetesSource(values, observe);
   const stray = Object.keys(clusterFlags).find(has);
   if (stray !== undefined) return `--${stray} goes with --kubernetes`;
   if (config !== undefined) {

@@ -27,6 +27,8 @@ export interface Source {
   load(): Promise<Loaded | Unloadable>;
   /** Calls back when something that `load` read has changed, folded over bursts. */
   watch(onChange: () => void): { close(): void };
+  /** How the source itself does, for people. */
+  status?(): unknown;
   /** Lets go of whatever it holds open. Nothing is loaded afterwards. Never rejects. */
   close?(): Promise<void>;
 }

@@ -215,6 +215,15 @@ export const catalogue = Object.freeze({
     [],
     'own',
   ),
+  kubernetesFailing: gauge(
+    'mtls_kubernetes_failing_watches',
+    'Watches of the Kubernetes API that fail at the moment. While there are any, what is served may be old.',
+  ),
+  kubernetesFaults: counter(
+    'mtls_kubernetes_faults_total',
+    'Calls to the Kubernetes API that failed: unreachable (no whole answer came), unauthorized, forbidden, expired (everything is listed anew), throttled, or an error of the server.',
+    ['reason'],
+  ),
   problems: gauge(
     'mtls_ingress_problems',
     'What the manifests that were loaded last have in them that is refused (error) or ought to be looked at (warning), by kind of object; file: of none.',

@@ -75,3 +75,14 @@ export function tlsVersionLabel(version: string | null): string {
   if (version === null) return 'none';
   return version === 'TLSv1.3' || version === 'TLSv1.2' ? version : other;
 }
+
+/** Why a call to a Kubernetes API failed. */
+export const kubernetesFaults = [
+  'unreachable',
+  'unauthorized',
+  'forbidden',
+  'expired',
+  'throttled',
+  'error',
+] as const;
+export type KubernetesFault = (typeof kubernetesFaults)[number];

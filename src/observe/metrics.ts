@@ -16,7 +16,7 @@ import { reportsSomething } from '../snapshot/report.ts';
 import { HostSeries } from './host-series.ts';
 import { SnapshotFacts } from './ingress-nginx/facts.ts';
 import { ingressNginxPage, type Controller } from './ingress-nginx/page.ts';
-import { listenerLabel, unknown } from './labels.ts';
+import { kubernetesFaults, type KubernetesFault, listenerLabel, unknown } from './labels.ts';
 import type {
   ConnectionEndedEvent,
   ConnectionRefusedEvent,
@@ -230,6 +230,16 @@ export class Metrics implements Observer {
     families.reloads.series({ result }).value++;
     families.lastReloadSuccessful.series({}).value = result === 'success' ? 1 : 0;
     if (result === 'success') families.lastReloadTimestamp.series({}).value = this.#now() / 1000;
+  }
+
+  /** How many watches of a cluster fail; without a cluster nobody calls it, and there is no such series. */
+  kubernetesFailing(count: number): void {
+    this.#families.kubernetesFailing.series({}).value = count;
+    for (const reason of kubernetesFaults) this.#families.kubernetesFaults.series({ reason });
+  }
+
+  kubernetesFault(reason: KubernetesFault): void {
+    this.#families.kubernetesFaults.series({ reason }).value++;
   }
 
   /** What the source that was loaded last has wrong with it; in place of what was told before. */

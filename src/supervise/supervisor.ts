@@ -457,6 +457,7 @@ export class Supervisor {
       hosts: describeHosts(this.snapshot),
       lastReload: this.#observability.lastReload(),
       problems: this.#observability.problems(),
+      ...(this.#source.status === undefined ? {} : { source: this.#source.status() }),
       connections: workers.reduce((sum, { connections }) => sum + Number(connections), 0),
       workers,
     };

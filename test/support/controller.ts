@@ -57,6 +57,7 @@ export async function startController(
       }),
     ),
     log: (...line) => observability.log.program(...line),
+    report: observability.metrics,
   });
   const app = new App(source, observability);
   t.teardown(() => app.stop());

@@ -1,3 +1,4 @@
+import type { KubernetesFault } from '../../observe/labels.ts';
 import type { ApiError } from './api-error.ts';
 
 /** Takes lines for the log. */
@@ -6,6 +7,13 @@ export type Log = (
   message: string,
   fields: Readonly<Record<string, unknown>>,
 ) => void;
+
+/** Counts what goes wrong. */
+export interface HealthReport {
+  /** So many watches fail now. */
+  kubernetesFailing(count: number): void;
+  kubernetesFault(reason: KubernetesFault): void;
+}
 
 /** While something fails it is said again this often, in milliseconds. */
 const sayAgainMs = 60_000;
@@ -30,13 +38,16 @@ export interface HealthStatus {
  */
 export class Health {
   readonly #log: Log;
+  readonly #report: HealthReport | null;
   readonly #failing = new Map<string, ApiError>();
   readonly #sleepers = new Set<() => void>();
   #saidAt = Number.NEGATIVE_INFINITY;
   #saidCount = 0;
 
-  constructor(log: Log) {
+  constructor(log: Log, report: HealthReport | null = null) {
     this.#log = log;
+    this.#report = report;
+    this.#report?.kubernetesFailing(0);
   }
 
   get status(): HealthStatus {
@@ -52,6 +63,8 @@ export class Health {
     const isFirst = this.#failing.size === 0;
     this.#failing.delete(label);
     this.#failing.set(label, error);
+    this.#report?.kubernetesFault(reasonOf(error));
+    this.#report?.kubernetesFailing(this.#failing.size);
     const now = performance.now();
     if (!isFirst && now - this.#saidAt < sayAgainMs) return;
     this.#saidAt = now;
@@ -67,6 +80,7 @@ export class Health {
     const before = this.#failing.get(label);
     if (before === undefined) return;
     this.#failing.delete(label);
+    this.#report?.kubernetesFailing(this.#failing.size);
     // Who is refused for rights is not helped by another's success.
     if (isOutage(before)) this.#sleepers.forEach((wake) => wake());
     if (this.#failing.size > 0) return;
@@ -78,6 +92,7 @@ export class Health {
   /** Nobody asks for it any more. */
   forget(label: string): void {
     this.#failing.delete(label);
+    this.#report?.kubernetesFailing(this.#failing.size);
   }
 
   /** Waits so many milliseconds, or, in an outage, until the server is known to answer again. Resolves early when aborted. */
@@ -91,6 +106,18 @@ export class Health {
   #faults(): string[] {
     return [...this.#failing].slice(0, maxNamed).map(([label, error]) => `${label}: ${error.message}`);
   }
+}
+
+const reasons: Readonly<Record<number, KubernetesFault>> = {
+  0: 'unreachable',
+  401: 'unauthorized',
+  403: 'forbidden',
+  410: 'expired',
+  429: 'throttled',
+};
+
+function reasonOf({ status }: ApiError): KubernetesFault {
+  return reasons[status] ?? 'error';
 }
 
 function isOutage({ status }: ApiError): boolean {

@@ -13,13 +13,16 @@ import { translate, type Translation, TranslationMemory } from '../translate.ts'
 import type { ApiClient } from './api-client.ts';
 import { Cluster, type ClusterScope } from './cluster.ts';
 import type { Times } from './collection.ts';
-import { Health, type HealthStatus, type Log } from './health.ts';
+import { Health, type HealthReport, type HealthStatus, type Log } from './health.ts';
 
 export interface KubernetesOptions extends ClusterScope {
   readonly client: ApiClient;
   readonly log: Log;
+  readonly report?: HealthReport;
   readonly translate: Omit<TranslateOptions, 'defaultCertificate' | 'requiresClass'>;
   readonly times?: Partial<Times>;
+  /** Milliseconds that the first load waits for the cluster; without: as long as it takes. */
+  readonly firstWithinMs?: number;
 }
 
 /** A change waits so long for others, in milliseconds, and so long at most while they keep coming. */
@@ -59,7 +62,7 @@ export class KubernetesSource implements Source {
 
   constructor(options: KubernetesOptions) {
     this.#options = options;
-    this.#health = new Health(options.log);
+    this.#health = new Health(options.log, options.report);
     this.#burst = new Burst(quietMs, longestMs, () => {
       if (this.#isTold || this.#onChange === null) return;
       this.#isTold = true;
@@ -72,6 +75,10 @@ export class KubernetesSource implements Source {
     return this.#health.status;
   }
 
+  status(): unknown {
+    return { server: this.#options.client.server, ...this.#health.status };
+  }
+
   /** Calls back with every translation, before it is in force. What it throws is lost. */
   onTranslation(listener: (translation: Translation) => void): void {
     this.#listeners.add(listener);
@@ -81,7 +88,10 @@ export class KubernetesSource implements Source {
   async load(): Promise<Loaded | Unloadable> {
     const now = Date.now();
     const cluster = (this.#cluster ??= this.#watchCluster());
-    await cluster.settled();
+    const { firstWithinMs } = this.#options;
+    const isThere = await within(cluster.settled(), this.#isFirst ? firstWithinMs : undefined);
+    if (!isThere)
+      return { ok: false, problems: ['kubernetes / the cluster did not answer', ...this.health.faults] };
     const options = await this.#optionsNow(cluster);
     const translation = await this.#translate(cluster, options);
     const { config, material } = translation;
@@ -167,9 +177,7 @@ export class KubernetesSource implements Source {
       const coming = cluster.refer(translation.references);
       const left = until - performance.now();
       if (coming === null || round === maxRounds || left <= 0) return translation;
-      const timer = new AbortController();
-      await Promise.race([coming, wait(left, undefined, { signal: timer.signal }).catch(() => {})]);
-      timer.abort();
+      await within(coming, left);
     }
   }
 
@@ -198,6 +206,16 @@ export class KubernetesSource implements Source {
     }
     return this.#translateOptions;
   }
+}
+
+/** Whether it came in so many milliseconds. */
+async function within(coming: Promise<void>, ms: number | undefined): Promise<boolean> {
+  if (ms === undefined) return coming.then(() => true);
+  const timer = new AbortController();
+  const late = wait(ms, false, { signal: timer.signal }).catch(() => false);
+  const isThere = await Promise.race([coming.then(() => true), late]);
+  timer.abort();
+  return isThere;
 }
 
 function hasConfigMap(cluster: Cluster, key: string | null): boolean {

@@ -1,8 +1,8 @@
 import { type ManifestFlags, readManifestFlags } from '../serve-options.ts';
+import type { Observability } from '../../observe/observe.ts';
 import { isLabel } from '../read-meta.ts';
 import { ApiClient } from './api-client.ts';
 import { Credentials } from './credentials.ts';
-import type { Log } from './health.ts';
 import { type KubernetesOptions, KubernetesSource } from './kubernetes-source.ts';
 
 /** The flags that go with `--kubernetes`, beside those of manifests, for `parseArgs`. */
@@ -38,7 +38,7 @@ const selector = /^[-A-Za-z0-9_./=!,() ]{1,1000}$/;
 /** Reads the flags; a message about the first that makes no sense. */
 export function readClusterFlags(
   flags: ClusterFlags,
-): Omit<KubernetesOptions, 'client' | 'log'> | { readonly fault: string } {
+): Omit<KubernetesOptions, 'client' | 'log' | 'report'> | { readonly fault: string } {
   if (flags.resolve !== undefined)
     return { fault: '--resolve goes with --manifests: a cluster has endpoints' };
   const read = readManifestFlags(flags);
@@ -65,10 +65,19 @@ export function readClusterFlags(
 }
 
 /** The source of `--kubernetes`, or what is wrong with its flags. It begins to watch at once. */
-export function createKubernetesSource(flags: ClusterFlags, log: Log): KubernetesSource | string {
+export function createKubernetesSource(
+  flags: ClusterFlags,
+  observe: (() => Pick<Observability, 'log' | 'metrics'>) | null,
+): KubernetesSource | string {
   const options = readClusterFlags(flags);
   if ('fault' in options) return options.fault;
   const { kubeconfig = null, context = null } = flags;
   const client = new ApiClient(new Credentials({ kubeconfig, context }));
-  return new KubernetesSource({ ...options, client, log });
+  return new KubernetesSource({
+    ...options,
+    client,
+    log: (...line) => observe?.().log.program(...line),
+    // Who asks once is not kept waiting; who serves has nothing else to do.
+    ...(observe === null ? { firstWithinMs: 30_000 } : { report: observe().metrics }),
+  });
 }

@@ -172,7 +172,10 @@ void t.test('a version that never works is given up after a while', async (t) =>
   await collection.settled;
   server.next(...Array.from({ length: 6 }, () => new ApiError(504, 'Timeout', 'too large resource version')));
   await until('listed again', () => server.lists.length === 2);
-  t.same(server.watches.slice(0, 6), Array.from({ length: 6 }, () => '1'));
+  t.same(
+    server.watches.slice(0, 6),
+    Array.from({ length: 6 }, () => '1'),
+  );
 });
 
 void t.test('an exception while reading is told, and stops nothing', async (t) => {
