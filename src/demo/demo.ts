@@ -126,7 +126,7 @@ function welcome(backendPort: number, place: Parameters<typeof demoSteps>[0]): s
     'mtls-ingress demo',
     `  proxy    https://localhost:${place.httpsPort}    client certificate required, OU must be ITOps`,
     `  backend  http://127.0.0.1:${backendPort}`,
-    `  admin    http://127.0.0.1:${place.adminPort}/metrics`,
+    `  status   http://127.0.0.1:${place.adminPort}/`,
     '',
     'Try, in another terminal:',
     '',

@@ -48,7 +48,7 @@ export interface PastReload extends ReloadEvent {
 
 /**
  * What happened in the last five minutes, for the status page: counted as it happens, since the metrics know only sums.
- * Its memory is fixed, some 60 kB; a request costs it 0.1 µs.
+ * Its memory is fixed, some 110 kB; a request costs it 0.1 µs.
  */
 export class Activity implements Observer {
   readonly #now: () => number;
@@ -59,6 +59,9 @@ export class Activity implements Observer {
     requestReasons: new Map(),
     latency: new Uint32Array(latencyBuckets),
   }));
+  /** The step under way, and when it began: found without a division. */
+  #current = this.#ring[0]!;
+  #from = Infinity;
   #reloads: readonly PastReload[] = [];
 
   /** @param now Milliseconds since 1970. */
@@ -135,8 +138,12 @@ export class Activity implements Observer {
   }
 
   #step(): Step {
-    const number = this.#number();
+    const now = this.#now();
+    if (now >= this.#from && now < this.#from + stepMs) return this.#current;
+    const number = Math.max(0, Math.floor(now / stepMs));
     const step = this.#ring[number % steps]!;
+    this.#from = number * stepMs;
+    this.#current = step;
     if (step.number === number) return step;
     step.number = number;
     Object.assign(step.counts, noCounts());

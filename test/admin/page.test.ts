@@ -97,6 +97,18 @@ void t.test('events bring every section once, and then what has changed', { time
   t.ok(came, 'the refusal came');
 });
 
+void t.test('a host that only reports says so, and how many it would have turned away', async (t) => {
+  const backend = await startBackend(t);
+  const { hosts, ...rest } = configOf(backend.endpoint);
+  const proxy = await startProxy(t, { ...rest, hosts: [{ ...hosts[0]!, mode: 'report' }] }, material);
+  const { port } = proxy;
+  t.match(await request({ port, certificate: sales, serverName: 'a.test', host: 'a.test' }), { status: 200 });
+  await proxy.settled();
+  const page = await (await fetch(`http://127.0.0.1:${proxy.addresses.admin.port}/`)).text();
+  t.match(page, 'only reports: 1 would have been denied');
+  t.match(page, /only reports: certificate, host policy, policy/);
+});
+
 void t.test('several workers are shown as one program', { timeout: 60_000 }, async (t) => {
   const backend = await startBackend(t);
   const program = await serve(

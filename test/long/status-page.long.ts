@@ -312,7 +312,7 @@ if (picture !== undefined) {
       ),
     );
     for (const socket of open) t.teardown(() => socket.destroy());
-    const { page } = await rig.open({ viewport: { width: 1280, height: 1180 } });
+    const { page } = await rig.open({ viewport: { width: 1160, height: 1020 } });
     const until = Date.now() + seconds * 1000;
     for (let turn = 0; Date.now() < until; turn++) {
       const times = Math.round(5 + 3 * Math.sin(turn / 90) + 2 * Math.sin(turn / 31));

@@ -66,7 +66,7 @@ export function commonFacts(
     version,
     snapshot,
     activity: observability.activity.state(),
-    metrics: [observability.metrics.stateOf(few ? [...dates, 'requests', 'refusals'] : dates)],
+    metrics: [observability.metrics.stateOf(few ? [...dates, 'requests', 'refusals', 'wouldDeny'] : dates)],
     reloads: observability.activity.reloads,
     problems: observability.problems(),
     denials: latest(observability.denials),

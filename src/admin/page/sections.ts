@@ -1,3 +1,4 @@
+import { type Reports, reportsSomething } from '../../snapshot/report.ts';
 import type { Route, Snapshot } from '../../snapshot/snapshot.ts';
 import { maxHosts, type PageFacts } from './facts.ts';
 import { type Content, html, type Html } from './html.ts';
@@ -56,6 +57,7 @@ export function hosts(facts: PageFacts): Html {
   const requests = counted ? totals(metrics, 'requests', 'host') : null;
   const byRoute = counted ? totals(metrics, 'requests', 'route') : null;
   const refusals = counted ? totals(metrics, 'refusals', 'host') : null;
+  const spared = counted ? totals(metrics, 'wouldDeny', 'host') : null;
   const body = shown.map(
     (host) =>
       html`<details class="host" id="host:${host.id}" ${all.length <= fewHosts && html`open`}>
@@ -63,6 +65,7 @@ export function hosts(facts: PageFacts): Html {
           <span class="row"
             ><strong>${host.names.slice(0, 10).join(', ')}</strong>
             ${modePill(host.clientAuth.mode, host.clientAuth.strict)}
+            ${reportsSomething(host) && pill('warn', `only reports${reportedTimes(spared?.get(host.id) ?? 0)}`)}
             ${
               requests !== null &&
               html`<span
@@ -103,7 +106,7 @@ function routeRow(route: Route, hostMode: string, requests: ReadonlyMap<string, 
     <td>
       <code>${path}</code>
       ${pathType !== 'Prefix' && html`<span class="soft">${pathType.toLowerCase()}</span>`}
-      ${clientAuth.mode !== hostMode && modePill(clientAuth.mode, false)}
+      ${clientAuth.mode !== hostMode && modePill(clientAuth.mode, false)} ${reportPill(route.reports)}
     </td>
     <td data-name="to">${destination(route)}</td>
     <td class="whole" ${policy !== null && html`data-name="policy"`}>
@@ -121,6 +124,18 @@ function destination({ answer, upstream, canaries }: Route): Content {
           <span class="soft">or ${canaries.map((canary) => canary.upstream).join(', ')}</span>`;
   }
   return answer.kind === 'redirect' ? `redirect, ${answer.status}` : `answer, ${answer.status}`;
+}
+
+function reportedTimes(times: number): string {
+  return times === 0 ? '' : `: ${count(times)} would have been denied`;
+}
+
+/** Which checks of a route let everyone pass and only tell of it. */
+function reportPill({ certificate, hostPolicy, routePolicy }: Reports): Content {
+  const checks = [certificate && 'certificate', hostPolicy && 'host policy', routePolicy && 'policy'].filter(
+    (check) => check !== false,
+  );
+  return checks.length > 0 && pill('warn', `only reports: ${checks.join(', ')}`);
 }
 
 const modeTones = { require: 'accent', optional: '', optional_no_ca: 'warn', off: '' } as const;
