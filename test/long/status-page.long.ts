@@ -306,12 +306,6 @@ if (picture !== undefined) {
   void t.test('a picture of it', { skip, timeout: (seconds + 60) * 1000 }, async (t) => {
     const rig = await start(t, { ...material, 'partners-ca.pem': partners.cert });
     const partner = await partners.issue({ cn: 'svc-42', notAfter: Date.now() + 20 * day });
-    const open = await Promise.all(
-      Array.from({ length: 14 }, () =>
-        openTls({ port: rig.proxy.port, certificate: ada, serverName: 'in.example.com' }),
-      ),
-    );
-    for (const socket of open) t.teardown(() => socket.destroy());
     const { page } = await rig.open({ viewport: { width: 1160, height: 1020 } });
     const until = Date.now() + seconds * 1000;
     for (let turn = 0; Date.now() < until; turn++) {
@@ -327,6 +321,12 @@ if (picture !== undefined) {
       if (turn % 61 === 13) await rig.as(null, '/api/orders', 'partners.example.com');
       await page.waitForTimeout(50);
     }
+    const open = await Promise.all(
+      Array.from({ length: 14 }, () =>
+        openTls({ port: rig.proxy.port, certificate: ada, serverName: 'in.example.com' }),
+      ),
+    );
+    for (const socket of open) t.teardown(() => socket.destroy());
     await page.waitForTimeout(1500);
     await page.screenshot({ path: picture });
   });

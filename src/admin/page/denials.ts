@@ -20,8 +20,10 @@ function entry(denial: KeptDenial, now: number): Html {
       <span class="row"
         ><span class="time">${clock(Date.parse(time), now)}</span>
         <span>${pill(outcome === 'report' ? 'warn' : 'bad', reason)}</span>
-        <span>${certificate === null ? address : certificate.subject || 'an empty subject'}</span>
-        <span class="where">${where(denial)}</span>
+        <span class="what"
+          ><span>${certificate === null ? address : certificate.subject || 'an empty subject'}</span>
+          <span class="where">${where(denial)}</span></span
+        >
         ${nearMiss !== null && html`<span class="why">${nearMiss}</span>`}</span
       >
     </summary>

@@ -88,9 +88,10 @@ details > :not(summary) { margin-left: 16px; }
 .policy { color: var(--soft); font-size: 13px; margin-top: 3px; }
 .denial { border-top: 1px solid var(--line); padding: 6px 0; }
 .denial:first-of-type { border-top: 0; }
-.denial summary .row { display: inline-grid; grid-template-columns: 5.2em 11em minmax(0, 1fr) minmax(0, 1.3fr); gap: 2px 12px; width: calc(100% - 4px); vertical-align: top; }
-.denial .where { overflow-wrap: anywhere; }
-.denial .why { color: var(--soft); font-size: 13px; grid-column: 2 / -1; overflow-wrap: anywhere; }
+.denial summary .row { display: inline-grid; grid-template-columns: 5.2em 11em minmax(0, 1fr); gap: 2px 12px; width: calc(100% - 4px); vertical-align: top; }
+.denial .what { display: flex; flex-wrap: wrap; gap: 0 14px; overflow-wrap: anywhere; }
+.denial .where { color: var(--soft); }
+.denial .why { color: var(--soft); font-size: 13px; grid-column: 3 / -1; overflow-wrap: anywhere; }
 .explain { margin-top: 8px; }
 .explain label { display: block; color: var(--soft); font-size: 13px; }
 textarea { display: block; width: 100%; font: 12px/1.5 var(--mono); color: var(--ink); background: var(--field); border: 1px solid var(--line); border-radius: 6px; padding: 6px 8px; }

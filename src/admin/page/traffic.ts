@@ -61,7 +61,7 @@ function tile(name: string, figure: string, unit: string, chart: Content, lines:
 
 const height = 32;
 
-/** A line over all steps but the one under way, and below it what part of it was turned away. */
+/** A line over all steps but the one under way, closed out of sight, and below it what part of it was turned away. */
 function spark(all: readonly number[], off: readonly number[]): Html {
   const top = Math.max(1, ...all.slice(0, -1));
   const y = (value: number): string => (height - (value / top) * (height - 2)).toFixed(1);
@@ -76,7 +76,7 @@ function spark(all: readonly number[], off: readonly number[]): Html {
     preserveAspectRatio="none"
     aria-hidden="true"
   >
-    <path class="area" d="${line.join('')}L${width} ${height + 2}L0 ${height + 2}z"></path>
+    <path class="area" d="${line.join('')}H${width + 4}V${height + 4}H-4z"></path>
     <path class="off" d="${bars.join('')}"></path>
   </svg>`;
 }
