@@ -27,6 +27,11 @@ const commands: Readonly<Record<string, Entry>> = {
     summary: 'test POLICY_TESTS.yaml      hold a configuration to who is let in and who is not',
     load: async () => (await import('./policy-tests/command.ts')).runPolicyTests,
   },
+  replay: {
+    summary:
+      "replay --log FILE           say which of yesterday's requests a new configuration would answer differently",
+    load: async () => (await import('./replay/command.ts')).runReplay,
+  },
   migrate: {
     summary: 'migrate PATH                say what becomes of the manifests that ran ingress-nginx',
     load: async () => (await import('./ingress/migrate/command.ts')).runMigrate,

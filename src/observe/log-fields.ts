@@ -23,6 +23,9 @@ import { shorten } from './shorten.ts';
  * | `….subject`, `.issuer` | | RFC 2253 [1024] |
  * | `….serial`, `.fingerprint` | | hex; the fingerprint is SHA-256 over the DER |
  * | `….not_after` | | when the certificate expires |
+ * | `….not_before`, `.spki`, `.sha1` | request | hex: SHA-256 over the public key, SHA-1 over the certificate |
+ * | `….names` | request | SANs: `dns`, `uri`, `email`, `ip`, the first 32 of each [256]; `names_cut`: there are more |
+ * | `connection.stores` | request | for each trust store: the first 16 digits of its key and of the keys of the proven chain's issuers, and `success`, `none` or the reason |
  * | `request.id` | request | the one in `X-Request-ID` and on error pages [128] |
  * | `request.method` | request | [32] |
  * | `request.authority` | request | Host header [260] |
@@ -75,8 +78,37 @@ export function connectionFields(connection: Connection): Record<string, unknown
         reason: verdict.status === 'failed' ? verdict.reason : null,
         detail: verdict.status === 'failed' ? shorten(verdict.detail, 512) : null,
       },
-      identity: identityFields(connection.identity),
+      stores: storeFields(connection),
+      identity: connection.identity === null ? null : wholeIdentityFields(connection.identity),
     },
+  };
+}
+
+/** Trust stores of one connection that are told; a host has no more. */
+const maxStores = 16;
+
+/** What a replay under another configuration goes by. */
+function storeFields({ judged }: Connection): unknown[] {
+  return [...judged].slice(0, maxStores).map(([key, { verdict, chain }]) => ({
+    store: key.slice(0, 16),
+    verdict: verdict.status === 'failed' ? verdict.reason : verdict.status,
+    issuers: chain.slice(0, 16).map(({ issuer }) => issuer.key.slice(0, 16)),
+  }));
+}
+
+const maxNames = 32;
+
+/** All that a policy can ask about. */
+function wholeIdentityFields(identity: Identity): Record<string, unknown> {
+  const { san, notBefore, spki, sha1 } = identity;
+  const names = (of: readonly string[]): string[] => of.slice(0, maxNames).map((name) => shorten(name, 256));
+  return {
+    ...identityFields(identity),
+    not_before: isoDate(notBefore),
+    spki,
+    sha1,
+    names: { dns: names(san.dns), uri: names(san.uri), email: names(san.email), ip: names(san.ip) },
+    names_cut: Object.values(san).some((all: readonly string[]) => all.length > maxNames),
   };
 }
 
