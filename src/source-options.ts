@@ -6,6 +6,7 @@ import {
   clusterUsage,
   createKubernetesSource,
 } from './ingress/kubernetes/serve-options.ts';
+import { withAdminTokens } from './ingress/admin-tokens.ts';
 import { createManifestSource } from './ingress/manifest-source.ts';
 import type { Observability } from './observe/observe.ts';
 import { manifestFlags, manifestUsage, readManifestFlags } from './ingress/serve-options.ts';
@@ -32,7 +33,11 @@ export function sourceOf(
   if (given.length === 0) return 'which configuration? Give --config FILE, --manifests PATH or --kubernetes';
   if (given.length > 1) return 'give --config, --manifests or --kubernetes, only one of them';
   const has = (name: string): boolean => Object.hasOwn(values, name);
-  if (kubernetes === true) return createKubernetesSource(values, observe);
+  const guarded = (source: Source | string): Source | string => {
+    const tokens = values['admin-tokens'];
+    return typeof source === 'string' || tokens === undefined ? source : withAdminTokens(source, tokens);
+  };
+  if (kubernetes === true) return guarded(createKubernetesSource(values, observe));
   const stray = Object.keys(clusterFlags).find(has);
   if (stray !== undefined) return `--${stray} goes with --kubernetes`;
   if (config !== undefined) {
@@ -40,5 +45,5 @@ export function sourceOf(
     return other === undefined ? createFileSource(config) : `--${other} goes with --manifests`;
   }
   const options = readManifestFlags(values);
-  return 'fault' in options ? options.fault : createManifestSource(manifests!, options);
+  return guarded('fault' in options ? options.fault : createManifestSource(manifests!, options));
 }

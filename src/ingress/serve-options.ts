@@ -20,6 +20,7 @@ export const manifestFlags = {
   'http-port': { type: 'string' },
   'admin-port': { type: 'string' },
   'admin-address': { type: 'string' },
+  'admin-tokens': { type: 'string' },
   'ingress-nginx-metrics': { type: 'boolean' },
 } as const;
 
@@ -35,6 +36,7 @@ export const manifestUsage = `  --manifests PATH   Kubernetes manifests, a file 
     --resolve NS/SERVICE=HOST:PORT    where a Service is, without a cluster; several with commas, or once for each
     --address ADDRESS                 to listen on (0.0.0.0)
     --admin-address ADDRESS           for /healthz and /readyz (127.0.0.1, with metrics and status)
+    --admin-tokens FILE               metrics and status are for who shows one of its tokens, over TLS; the certificate is made
     --ingress-nginx-metrics           metrics under ingress-nginx's names as well: docs/metrics.md
     --https-port, --http-port, --admin-port PORT   (443, 80, 9090); --http-port off: none
 `;
