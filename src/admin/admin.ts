@@ -252,12 +252,14 @@ function refused(status: number, line: string): WholeAnswer {
   return { ...text(status, line), close: true };
 }
 
-/** A browser asks its user for a password then, which counts for reading only. */
-function challenge(changing: boolean): Record<string, string> {
+/**
+ * A browser asks its user for a password then, which counts for reading only. Each on a line of its own: browsers read no
+ * second challenge on a line.
+ */
+function challenge(changing: boolean): Record<string, readonly string[]> {
   const realm = 'realm="mtls-ingress"';
-  return {
-    'www-authenticate': changing ? `Bearer ${realm}` : `Bearer ${realm}, Basic ${realm}, charset="UTF-8"`,
-  };
+  const basic = changing ? [] : [`Basic ${realm}, charset="UTF-8"`];
+  return { 'www-authenticate': [`Bearer ${realm}`, ...basic] };
 }
 
 const commonHeaders = {

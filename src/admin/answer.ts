@@ -5,7 +5,7 @@ export interface WholeAnswer {
   readonly status: number;
   readonly type: string;
   readonly body: string | Buffer;
-  readonly headers?: Readonly<Record<string, string>>;
+  readonly headers?: Readonly<Record<string, string | readonly string[]>>;
   /** Close the connection behind it. */
   readonly close?: true;
 }

@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import { type Browser, chromium, type Page } from 'playwright-core';
 import t, { type Test } from 'tap';
 import type { App } from '../../src/app.ts';
+import type { Config } from '../../src/config/schema.ts';
 import { openTls, request } from '../support/client.ts';
 import { createAuthority } from '../support/pki.ts';
 import { type PartialConfig, type Proxy, startBackend, startProxy } from '../support/proxy.ts';
@@ -299,6 +300,105 @@ void t.test('a page whose program is gone says so', { skip }, async (t) => {
   await page.locator('#live[data-state=off]').waitFor({ timeout: 5000 });
   t.equal(await page.locator('#live').innerText(), 'not connected, trying again');
 });
+
+/** The same, with an admin listener of its own settings; gives where its page is. */
+async function guarded(
+  t: Test,
+  scheme: 'http' | 'https',
+  admin: Partial<NonNullable<Config['listeners']['admin']>>,
+): Promise<{ readonly url: string; readonly proxy: Proxy }> {
+  const backend = await startBackend(t);
+  const config = configOf(backend.endpoint, '127.0.0.1:9');
+  const proxy = await startProxy(
+    t,
+    { ...config, listeners: { admin: { address: '127.0.0.1', port: 0, ...admin } } },
+    { ...material, tokens: `ops:${token}\n` },
+  );
+  return { proxy, url: `${scheme}://localhost:${proxy.addresses.admin.port}/` };
+}
+
+const token = 'a1b2c3d4e5f60718293a4b5c6d7e8f90';
+
+void t.test(
+  'behind mutual TLS the page is for those whom the policy lets in, and lives',
+  { skip },
+  async (t) => {
+    const { url } = await guarded(t, 'https', {
+      certificate: { cert: 'in.pem', key: 'in.key' },
+      clientAuth: { ca: 'clients-ca.pem', crl: 'clients.crl' },
+      reading: { policy: { ou: 'SecOps' } },
+    });
+    const visit = async (certificate: typeof ada) => {
+      const { origin } = new URL(url);
+      const context = await browser!.newContext({
+        ignoreHTTPSErrors: true,
+        clientCertificates: [
+          { origin, cert: Buffer.from(certificate.bundle), key: Buffer.from(certificate.key) },
+        ],
+      });
+      t.teardown(() => context.close());
+      const page = await context.newPage();
+      return { page, status: (await page.goto(url))?.status() };
+    };
+    t.equal((await visit(sam)).status, 403);
+    const { page, status } = await visit(ben);
+    t.equal(status, 200);
+    await page.locator('#live[data-state=on]').waitFor();
+  },
+);
+
+void t.test('a token is the password that a browser asks for', { skip }, async (t) => {
+  const { url } = await guarded(t, 'http', { reading: { token: 'tokens' } });
+  const visit = async (password: string) => {
+    const context = await browser!.newContext({ httpCredentials: { username: 'me', password } });
+    t.teardown(() => context.close());
+    const page = await context.newPage();
+    return { page, status: (await page.goto(url))?.status() };
+  };
+  t.equal((await visit('wrong')).status, 401);
+  const { page, status } = await visit(token);
+  t.equal(status, 200);
+  await page.locator('#live[data-state=on]').waitFor();
+});
+
+void t.test(
+  'a page that the same browser has open from elsewhere changes and reads nothing',
+  { skip },
+  async (t) => {
+    const { url, proxy } = await guarded(t, 'http', { changing: { local: true } });
+    const elsewhere = await startBackend(t, (_, response) => {
+      response.setHeader('content-type', 'text/html');
+      response.end(
+        `<title>waiting</title><iframe name="frame"></iframe><form method="post" target="frame" action="${url}reload"></form>`,
+      );
+    });
+    const context = await browser!.newContext();
+    t.teardown(() => context.close());
+    const page = await context.newPage();
+    // Another port of this machine: to a browser the same site. Another name: another site.
+    const { port } = new URL(`http://${elsewhere.endpoint}`);
+    for (const host of ['localhost', '127.0.0.1']) {
+      await page.goto(`http://${host}:${port}/`);
+      await page.evaluate(
+        `fetch('${url}reload', { method: 'POST', mode: 'no-cors' }).then(() => {}, () => {})`,
+      );
+      const read = await page.evaluate(
+        `fetch('${url}status').then((answer) => answer.text(), () => 'not let in')`,
+      );
+      t.equal(read, 'not let in', host);
+      const answered = page.waitForResponse(`${url}reload`);
+      await page.evaluate('document.forms[0].submit()');
+      t.equal((await answered).status(), 403, host);
+    }
+    t.same(
+      proxy.log.filter(({ message }) => message === 'admin change'),
+      [],
+    );
+    // From its own page it would have been done.
+    await page.goto(url);
+    t.equal(await page.evaluate("fetch('/reload', { method: 'POST' }).then((answer) => answer.status)"), 200);
+  },
+);
 
 const picture = process.env['STATUS_PAGE_PNG'];
 if (picture !== undefined) {
