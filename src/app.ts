@@ -9,6 +9,7 @@ import { atNextStart, type Started, startedWith } from './next-start.ts';
 import { readLeaves } from './observe/certificate-series.ts';
 import { loadTracing, type Tracing } from './observe/tracing.ts';
 import { createObservability, type Observability } from './observe/observe.ts';
+import { seenOf } from './observe/inventory/seen.ts';
 import { Lanes } from './proxy/lanes.ts';
 import { answerPlainHttp } from './proxy/plain-http.ts';
 import { createRedirectListener } from './proxy/redirect-listener.ts';
@@ -122,6 +123,7 @@ export class App {
         status: () => this.status(),
         snapshot: () => this.snapshot,
         denials: observability.denials,
+        identities: () => seenOf(observability),
         page: () => Promise.resolve(this.#page()),
         reload: () => this.reload(),
         denyListFile: () => this.#denyListFile,

@@ -32,6 +32,14 @@ const commands: Readonly<Record<string, Entry>> = {
       "replay --log FILE           say which of yesterday's requests a new configuration would answer differently",
     load: async () => (await import('./replay/command.ts')).runReplay,
   },
+  identities: {
+    summary: 'identities --admin URL      say who the clients are',
+    load: async () => (await import('./observe/inventory/command.ts')).runIdentities,
+  },
+  rotation: {
+    summary: 'rotation --admin URL        say whether a CA can be dropped, and who still needs it',
+    load: async () => (await import('./observe/inventory/command.ts')).runRotation,
+  },
   migrate: {
     summary: 'migrate PATH                say what becomes of the manifests that ran ingress-nginx',
     load: async () => (await import('./ingress/migrate/command.ts')).runMigrate,

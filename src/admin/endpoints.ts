@@ -4,6 +4,8 @@ import type { Denials } from '../observe/denials/ring.ts';
 import { json, text, type WholeAnswer } from './answer.ts';
 import { denyListEndpoint } from './deny-list.ts';
 import { answerDenials } from './denials.ts';
+import { answerIdentities, answerRotation } from './identities.ts';
+import type { Seen } from '../observe/inventory/seen.ts';
 import type { Endpoint } from './endpoint.ts';
 import type { PageFacts } from './page/facts.ts';
 import { LivePage } from './page/live.ts';
@@ -24,6 +26,8 @@ export interface AdminParts {
   readonly snapshot: () => Snapshot;
   /** Who was turned away, of all worker processes. */
   readonly denials: Denials;
+  /** Who sent requests, to all worker processes. */
+  readonly identities: () => Promise<Seen>;
   /** All that the status page shows. */
   readonly page: () => Promise<PageFacts>;
   /** Loads the configuration anew; gives what kept it from being taken over, a line each. */
@@ -56,6 +60,18 @@ export function endpointsOf(parts: AdminParts): readonly Endpoint[] {
       path: '/denials',
       permission: 'reading',
       handle: (call) => answerDenials(parts.denials, call),
+    },
+    {
+      method: 'GET',
+      path: '/identities',
+      permission: 'reading',
+      handle: async (call) => answerIdentities(await parts.identities(), call),
+    },
+    {
+      method: 'GET',
+      path: '/rotation',
+      permission: 'reading',
+      handle: async (call) => answerRotation(await parts.identities(), parts.snapshot(), call),
     },
     denyListEndpoint({ ...parts, reload: once }),
     { method: 'POST', path: '/reload', permission: 'changing', handle: async () => reloaded(await once()) },

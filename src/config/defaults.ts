@@ -133,6 +133,8 @@ export const defaults = deepFreeze({
   expressLane: true,
   /** nginx keeps none. Some 1.5 kB each, 7 at most. */
   denials: { keep: 1000, bytes: 4 * 1024 ** 2 },
+  /** Some 1 kB each. */
+  inventory: { keep: 10_000 },
   /** worker-processes is auto there; a process of ours takes some 100 MB, and one core is enough for most. */
   workers: 1,
   reusePort: false,

@@ -1,5 +1,6 @@
 import { Type, type Static } from 'typebox';
 import { Denials } from './schema/denials.ts';
+import { Inventory } from './schema/inventory.ts';
 import { Forwarded } from './schema/forwarded.ts';
 import { Host } from './schema/host.ts';
 import { Limits } from './schema/limits.ts';
@@ -78,6 +79,7 @@ const ConfigSchema = Type.Object(
       }),
     ),
     denials: Type.Optional(Denials),
+    inventory: Type.Optional(Inventory),
     workers: Type.Optional(
       Type.Union([Type.Literal('auto'), Type.Integer({ minimum: 1, maximum: 256 })], {
         description:

@@ -245,6 +245,14 @@ export const catalogue = Object.freeze({
   configInfo: gauge('mtls_config_info', 'The version of the snapshot that serves. Always 1.', ['version']),
   hosts: gauge('mtls_config_hosts', 'Hosts of the snapshot that serves.', [], 'own'),
 
+  identities: gauge('mtls_identities', 'Client identities that are remembered.', [], 'own'),
+  identitiesExpiring: gauge(
+    'mtls_identities_expiring',
+    'Client identities whose certificate runs out within the window (7d, 30d, 90d), and of which no newer one was seen.',
+    ['window'],
+    'own',
+  ),
+
   workers: gauge('mtls_workers', 'Worker processes that there should be.', [], 'own'),
   workersReady: gauge('mtls_workers_ready', 'Worker processes that take traffic.', [], 'own'),
   workerConfigurations: gauge(

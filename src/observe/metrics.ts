@@ -42,6 +42,7 @@ import { OcspSeries } from './ocsp-series.ts';
 import { createProcessMetrics } from './process-metrics.ts';
 import { policyPlace, RouteSeries } from './route-series.ts';
 import type { NumberSeries } from './series.ts';
+import { type Expiring, windows } from './inventory/inventory.ts';
 import { UpstreamSeries } from './upstream-series.ts';
 
 /**
@@ -67,6 +68,8 @@ export interface MetricsOptions {
   readonly process?: boolean;
   /** Labels of what stands under ingress-nginx's names. */
   readonly controller?: Partial<Controller>;
+  /** Of the identities that are remembered, as of a time in milliseconds since 1970. */
+  readonly expiring?: (now: number) => Expiring;
 }
 
 /** Of one listener. */
@@ -74,6 +77,8 @@ interface ConnectionSeries {
   readonly accepted: NumberSeries;
   readonly open: NumberSeries;
 }
+
+const nobody = (): Expiring => ({ kept: 0, within: windows.map(() => 0) });
 
 const policyReasonSet: ReadonlySet<string> = new Set(policyReasons);
 
@@ -91,6 +96,7 @@ export class Metrics implements Observer {
   readonly #certificates = new CertificateSeries(this.#families);
   readonly #ocsp = new OcspSeries(this.#families);
   readonly #now: () => number;
+  readonly #expiring: (now: number) => Expiring;
   readonly #noHost = new HostSeries(this.#families, unknown);
   #inherited: Promise<MetricsState['process']> = Promise.resolve([]);
   readonly #hosts = new Map<string, HostSeries>();
@@ -103,9 +109,16 @@ export class Metrics implements Observer {
   /** Where ingress-nginx's names are wanted; worked out when the page is asked for, and not while a reload holds things up. */
   #ingressNginxFacts: { readonly snapshot: Snapshot; known: SnapshotFacts | null } | null = null;
 
-  constructor({ version, now = Date.now, process: withProcess = true, controller = {} }: MetricsOptions) {
+  constructor({
+    version,
+    now = Date.now,
+    process: withProcess = true,
+    controller = {},
+    expiring = nobody,
+  }: MetricsOptions) {
     this.#controller = { controllerClass: 'k8s.io/ingress-nginx', namespace: '', pod: '', ...controller };
     const families = this.#families;
+    this.#expiring = expiring;
     this.#now = now;
     this.#process = withProcess ? createProcessMetrics() : null;
     this.#noHost.addBaseline();
@@ -334,6 +347,11 @@ export class Metrics implements Observer {
 
   #update(): void {
     this.#certificates.update(this.#now());
+    const { kept, within } = this.#expiring(this.#now());
+    this.#families.identities.series({}).value = kept;
+    for (const [index, days] of windows.entries()) {
+      this.#families.identitiesExpiring.series({ window: `${days}d` }).value = within[index]!;
+    }
     this.#families.eventLoopActive.series({}).value = performance.eventLoopUtilization().active / 1000;
   }
 

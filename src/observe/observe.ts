@@ -4,6 +4,11 @@ import type { Snapshot } from '../snapshot/snapshot.ts';
 import { DenialRecorder } from './denials/recorder.ts';
 import type { Denial } from './denials/record.ts';
 import { Denials } from './denials/ring.ts';
+import { ChangeBatch } from './inventory/change-batch.ts';
+import { Inventory } from './inventory/inventory.ts';
+import { InventoryKeeper } from './inventory/keeper.ts';
+import { IdentityRecorder } from './inventory/recorder.ts';
+import type { IdentityState } from './inventory/state.ts';
 import { Activity } from './activity.ts';
 import { AccessLog, type LogLevel } from './access-log.ts';
 import { LogSink, type LogSinkOptions } from './log-sink.ts';
@@ -66,6 +71,8 @@ export interface ObservabilityOptions {
   readonly worker?: number;
   /** Takes each denial in place of `denials`: where another process keeps them. */
   readonly keepDenial?: (denial: Denial) => void;
+  /** Takes what was noted of identities: where another process keeps them, and the file. */
+  readonly tellIdentities?: (identities: readonly IdentityState[]) => void;
 }
 
 /** Everything the program is observed by, put together. */
@@ -75,6 +82,11 @@ export interface Observability {
   readonly log: AccessLog;
   /** The last denials; a new one is told to whoever subscribed, in this process. */
   readonly denials: Denials;
+  /** Who sent requests. */
+  readonly inventory: Inventory;
+  readonly keeper: InventoryKeeper;
+  /** Tells what of them was not told yet, where `tellIdentities` is given. */
+  flushIdentities(): void;
   /** Takes over a snapshot that now serves: labels, dates, and whether requests are logged. */
   describe(snapshot: Snapshot): void;
   lastReload(): LastReload | null;
@@ -107,8 +119,10 @@ const closeMs = 2000;
 
 export function createObservability(options: ObservabilityOptions = {}): Observability {
   const { level = 'info', sink: sinkOptions = {}, destination, more = [], worker = null } = options;
+  const inventory = new Inventory(defaults.inventory.keep, Date.now());
   const metrics = new Metrics({
     version,
+    expiring: (now) => inventory.expiring(now),
     // Set by the manifests in deploy/kubernetes, as for ingress-nginx.
     controller: { namespace: process.env['POD_NAMESPACE'] ?? '', pod: process.env['POD_NAME'] ?? '' },
   });
@@ -120,7 +134,14 @@ export function createObservability(options: ObservabilityOptions = {}): Observa
   const denials = new Denials(defaults.denials);
   const recorder = new DenialRecorder(options.keepDenial ?? ((denial) => denials.add(denial)));
   const activity = new Activity();
-  const observer = createObserver({ metrics, log, more: [recorder, activity, ...more] });
+  const keeper = new InventoryKeeper(inventory, log);
+  const batch = options.tellIdentities === undefined ? null : new ChangeBatch(options.tellIdentities);
+  const identities = new IdentityRecorder(
+    inventory,
+    Date.now,
+    batch === null ? null : (entry) => batch.add(entry),
+  );
+  const observer = createObserver({ metrics, log, more: [recorder, activity, identities, ...more] });
   let lastReload: LastReload | null = null;
   let problems: ProblemStatus = Object.freeze({ errors: 0, warnings: 0, lines: [] });
   return Object.freeze({
@@ -135,10 +156,15 @@ export function createObservability(options: ObservabilityOptions = {}): Observa
     log,
     denials,
     activity,
+    inventory,
+    keeper,
+    flushIdentities: () => batch?.flush(),
     describe(snapshot: Snapshot): void {
       metrics.describeSnapshot(snapshot);
       log.requests = snapshot.accessLog;
       denials.limits = snapshot.denials;
+      inventory.limit = snapshot.inventory.keep;
+      if (batch === null) keeper.path = snapshot.inventory.keep === 0 ? null : snapshot.inventory.file;
     },
     lastReload: () => lastReload,
     tellProblems(all: readonly SourceProblem[]): void {
@@ -152,6 +178,10 @@ export function createObservability(options: ObservabilityOptions = {}): Observa
       });
     },
     problems: () => problems,
-    close: () => sink?.close(closeMs) ?? Promise.resolve(),
+    close: async () => {
+      batch?.flush();
+      await keeper.close();
+      await sink?.close(closeMs);
+    },
   });
 }

@@ -153,6 +153,10 @@ function* snapshotOf(
       keep: config.denials?.keep ?? defaults.denials.keep,
       bytes: config.denials?.size === undefined ? defaults.denials.bytes : parseSize(config.denials.size),
     }),
+    inventory: Object.freeze({
+      keep: config.inventory?.keep ?? defaults.inventory.keep,
+      file: config.inventory?.file ?? null,
+    }),
     workers: config.workers ?? defaults.workers,
   });
 }

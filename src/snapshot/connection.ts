@@ -1,3 +1,4 @@
+import type { Noted } from '../observe/inventory/recorder.ts';
 import type { Identity } from '../tls/identity.ts';
 import { judgeRevocation, type RevocableCertificate } from '../tls/revocation.ts';
 import { none, type Verdict } from '../tls/verdict.ts';
@@ -29,6 +30,13 @@ export interface Connection {
   readonly tlsVersion: string | null;
   readonly cipher: string | null;
   readonly resumed: boolean;
+  /** What observers keep with it. Nothing is decided by it, and it is the only part that changes. */
+  readonly notes?: ConnectionNotes;
+}
+
+/** Kept here because a WeakMap that every request asks is dear to the garbage collector. */
+export interface ConnectionNotes {
+  identity: Noted | null;
 }
 
 /** What verification against one trust store said of a connection's certificate. */

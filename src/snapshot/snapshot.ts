@@ -53,6 +53,8 @@ export interface Snapshot {
   readonly expressLane: boolean;
   /** Denials that are kept: how many, and how much memory they take. */
   readonly denials: { readonly keep: number; readonly bytes: number };
+  /** Identities that are remembered: how many, and the file that holds them; null: none. */
+  readonly inventory: { readonly keep: number; readonly file: string | null };
   /** Worker processes; auto: one for each core. */
   readonly workers: number | 'auto';
 }

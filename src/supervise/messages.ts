@@ -1,5 +1,6 @@
 import type { Config } from '../config/schema.ts';
 import type { Denial } from '../observe/denials/record.ts';
+import type { IdentityState } from '../observe/inventory/state.ts';
 import type { ActivityState } from '../observe/activity.ts';
 import type { MetricsState } from '../observe/page.ts';
 import type { SharedProof } from '../tls/proof-memory.ts';
@@ -56,6 +57,8 @@ export type FromWorker =
     }
   /** In their order. What a worker has denied stays known when it is gone. */
   | { readonly type: 'denials'; readonly denials: readonly Denial[] }
+  /** What it noted of identities since it told last. */
+  | { readonly type: 'identities'; readonly identities: readonly IdentityState[] }
   | { readonly type: 'renew'; readonly name: string; readonly renewals: number }
   | { readonly type: 'learned'; readonly key: string; readonly proof: SharedProof }
   | { readonly type: 'ask'; readonly id: number; readonly key: string };

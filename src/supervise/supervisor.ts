@@ -12,6 +12,7 @@ import {
 import type { Loaded, Source } from '../config/source.ts';
 import { atNextStart, type Started, startedWith } from '../next-start.ts';
 import type { Observability } from '../observe/observe.ts';
+import { entryFrom } from '../observe/inventory/state.ts';
 import { CompileMemory } from '../snapshot/compile.ts';
 import type { MetricsState } from '../observe/page.ts';
 import type { Snapshot } from '../snapshot/snapshot.ts';
@@ -22,6 +23,7 @@ import { BackOff } from '../back-off.ts';
 import { CommonProofs } from './common-proofs.ts';
 import { factsOfWorkers } from './facts.ts';
 import type { FromWorker, Handed } from './messages.ts';
+import { seenOf } from '../observe/inventory/seen.ts';
 import { Sockets } from './sockets.ts';
 import { RefusedError, Worker } from './worker.ts';
 
@@ -104,6 +106,10 @@ export class Supervisor {
         status: () => this.#status(),
         snapshot: () => this.snapshot,
         denials: observability.denials,
+        identities: async () => {
+          await this.#report();
+          return seenOf(observability);
+        },
         page: () => this.#page(),
         reload: () => this.reload(),
         denyListFile: () => this.#denyListFile,
@@ -367,6 +373,12 @@ export class Supervisor {
       case 'denials':
         for (const denial of message.denials) this.#observability.denials.add(denial);
         return;
+      case 'identities':
+        for (const state of message.identities) {
+          const entry = entryFrom(state);
+          if (entry !== null) this.#observability.inventory.absorb(entry);
+        }
+        return;
       case 'ask': {
         const { id } = message;
         this.#proofs.ask(message.key, (proof) => worker.send({ type: 'proof', id, proof }));
@@ -390,9 +402,14 @@ export class Supervisor {
     }
   }
 
-  async #metrics(): Promise<string> {
+  /** Has all workers say how they are. */
+  async #report(): Promise<void> {
     const serving = this.#workers.filter(({ version }) => version !== null);
     await Promise.all(serving.map((worker) => worker.report()));
+  }
+
+  async #metrics(): Promise<string> {
+    await this.#report();
     const { metrics } = this.#observability;
     metrics.workers({
       wanted: this.#slots.length,
@@ -429,10 +446,7 @@ export class Supervisor {
 
   async #page(): Promise<PageFacts> {
     // Many hosts make long reports: those that come by themselves are enough then.
-    if ((this.#snapshot?.hosts.all.length ?? 0) <= maxHosts) {
-      const serving = this.#workers.filter((worker) => worker.version !== null);
-      await Promise.all(serving.map((worker) => worker.report()));
-    }
+    if ((this.#snapshot?.hosts.all.length ?? 0) <= maxHosts) await this.#report();
     const ready = this.#ready();
     const note = ready.ready ? ready.note : ready.reason;
     return {

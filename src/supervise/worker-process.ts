@@ -52,6 +52,7 @@ class WorkerProcess {
       worker,
       sink: { maxWrite: sharedPipeWrite },
       keepDenial: (denial) => denials.add(denial),
+      tellIdentities: (identities) => send({ type: 'identities', identities }),
     });
     this.#observability = observability;
     const source: Source = {
@@ -90,6 +91,7 @@ class WorkerProcess {
   async #report(id: number): Promise<void> {
     if (this.#app === null || this.#observability === null) return;
     const { metrics, activity } = this.#observability;
+    this.#observability.flushIdentities();
     send({
       type: 'report',
       id,

@@ -73,6 +73,7 @@ export function connectionOfHandshake(
     tlsVersion: socket.getProtocol(),
     cipher: socket.getCipher().name,
     resumed: socket.isSessionReused(),
+    notes: { identity: null },
   });
 }
 

@@ -42,6 +42,7 @@ export function makeAdmin({ access, more = [], told = [], ...parts }: Settings =
         status: () => ({ version: '1.2.3' }),
         snapshot: () => testSnapshot([]),
         denials: new Denials({ keep: 10, bytes: 100_000 }),
+        identities: () => Promise.resolve({ entries: [], since: 0, evicted: 0 }),
         page: () => Promise.reject(new Error('no page in this test')),
         reload: () => Promise.resolve([]),
         denyListFile: () => null,

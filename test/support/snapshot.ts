@@ -62,6 +62,7 @@ export function testSnapshot(hosts: readonly Host[], changes: Partial<Snapshot> 
     ingressNginxNames: false,
     expressLane: false,
     denials: { keep: 1000, bytes: 4 * 1024 ** 2 },
+    inventory: { keep: 10_000, file: null },
     workers: 1,
     ...changes,
   };
