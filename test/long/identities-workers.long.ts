@@ -1,0 +1,7 @@
+import t from 'tap';
+import { identitiesAreKept } from '../support/identities.ts';
+
+void t.test(
+  'who came through which CA is known, and still is after a restart, with several worker processes',
+  (t) => identitiesAreKept(t, 2),
+);
