@@ -51,6 +51,11 @@ export function reportsSomething({ reports, routes }: Host): boolean {
   return any(reports) || routes.all.some((route) => any(route.reports));
 }
 
+/** Whether the certificate check of the host, or of one of its routes, only reports. */
+export function reportsCertificates({ reports, routes }: Host): boolean {
+  return reports.certificate || routes.all.some((route) => route.reports.certificate);
+}
+
 /** Whether a refusal may be gone by where its check reports. */
 export function mayPass({ reason }: Respond): boolean {
   return !firm.has(reason);

@@ -1,5 +1,6 @@
 import { deniedBy } from '../policy/deny-list.ts';
 import { verdictFor, type Connection } from './connection.ts';
+import { reportsCertificates } from './report.ts';
 import type { Snapshot } from './snapshot.ts';
 
 /**
@@ -16,6 +17,8 @@ export function trustEndedUnder(snapshot: Snapshot): (connection: Connection, no
     if (deniedBy(snapshot.denyList, connection.identity) !== null) return true;
     const host = hosts.get(connection.hostId ?? '');
     if (host === undefined || host.clientAuth.key !== connection.trustKey) return true;
+    // Whoever would be served has nothing to be closed for.
+    if (reportsCertificates(host)) return false;
     const ways = [host.clientAuth, ...host.routes.all.map(({ clientAuth }) => clientAuth)];
     return ways.every(
       (way) => way.mode === 'require' && verdictFor(connection, way, now).status !== 'success',

@@ -1,6 +1,7 @@
 import { failureInFull } from './verdict.ts';
 import { verdictFor, type Connection } from '../snapshot/connection.ts';
 import type { HandshakeReason } from '../snapshot/reason.ts';
+import { reportsCertificates } from '../snapshot/report.ts';
 import type { ClientAuth, Host } from '../snapshot/snapshot.ts';
 import { passes } from './verification.ts';
 
@@ -25,7 +26,7 @@ export function outcomeOf(
   forgotten: boolean,
   now: number,
 ): HandshakeOutcome {
-  const { all, asking } = waysOf(host);
+  const { all, asking, reports } = waysOf(host);
   if (asking.length === 0) return { accepted: true, reason: 'ok', detail: null };
   const known = asking
     .filter(({ trust }) => connection.judged.has(trust?.key ?? ''))
@@ -38,7 +39,7 @@ export function outcomeOf(
     return { accepted: false, reason: 'other', detail };
   }
   const { mode, verdict } = best;
-  const accepted = passes(mode, verdict) || asking.length < all.length;
+  const accepted = passes(mode, verdict) || asking.length < all.length || reports;
   if (verdict.status === 'failed')
     return { accepted, reason: verdict.reason, detail: failureInFull(verdict) };
   return { accepted, reason: accepted ? 'ok' : 'no_certificate', detail: null };
@@ -48,6 +49,8 @@ export function outcomeOf(
 interface Ways {
   readonly all: readonly ClientAuth[];
   readonly asking: readonly ClientAuth[];
+  /** Whom a check of certificates would refuse is served all the same, somewhere. */
+  readonly reports: boolean;
 }
 
 /** A host does not change, and may have hundreds of routes. */
@@ -57,7 +60,8 @@ function waysOf(host: Host): Ways {
   const known = ways.get(host);
   if (known !== undefined) return known;
   const all = [...new Set([host.clientAuth, ...host.routes.all.map(({ clientAuth }) => clientAuth)])];
-  const made = { all, asking: all.filter(({ mode }) => mode !== 'off') };
+  const asking = all.filter(({ mode }) => mode !== 'off');
+  const made = { all, asking, reports: !host.clientAuth.strict && reportsCertificates(host) };
   ways.set(host, made);
   return made;
 }

@@ -2,7 +2,7 @@ import t from 'tap';
 import type { Test } from 'tap';
 import { valueOf } from '../observe/fixture.ts';
 import { openTls, request } from '../support/client.ts';
-import { DenialStream } from '../support/denials.ts';
+import { denialsOf, DenialStream } from '../support/denials.ts';
 import { createAuthority } from '../support/pki.ts';
 import { type Backend, type Proxy, startBackend, startProxy } from '../support/proxy.ts';
 import type { HostConfig } from '../../src/config/schema.ts';
@@ -73,6 +73,8 @@ for (const express of [true, false]) {
       proxy.log.findLast(({ kind }) => kind === 'request'),
       { request: { would_deny: null } },
     );
+    const handshakes = await denialsOf(admin.port, 'kind=handshake');
+    t.same(handshakes.denials, [], 'a handshake that is served is none that failed');
     const page = await proxy.metrics();
     for (const reason of ['no_certificate', 'untrusted', 'policy_ou']) {
       t.equal(valueOf(page, 'mtls_would_deny_total', { host: 'a.test', reason }), 1, reason);

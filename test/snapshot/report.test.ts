@@ -7,6 +7,7 @@ import { answers, type VerificationReason } from '../../src/snapshot/reason.ts';
 import { enforced, reportsOfHost, reportsOfRoute, type Reports } from '../../src/snapshot/report.ts';
 import { createRouteTable } from '../../src/snapshot/route-table.ts';
 import type { Host, Route, Snapshot } from '../../src/snapshot/snapshot.ts';
+import { trustEndedUnder } from '../../src/snapshot/trust-ended.ts';
 import { none, success, type Verdict } from '../../src/tls/verdict.ts';
 import { AddressRanges, parseCidr } from '../../src/tls/cidr.ts';
 import { compileDenyList } from '../../src/policy/deny-list.ts';
@@ -227,6 +228,13 @@ await t.test(
     t.equal(ask(snapshotOf(), connectionWith(none), '/nowhere').wouldDeny, undefined);
   },
 );
+
+await t.test('a reload closes nobody that would be served', async (t) => {
+  const stranger = connectionWith(failedBy('untrusted'), { hostId: 'a.test' });
+  t.equal(trustEndedUnder(snapshotOf({ reports: enforced }))(stranger, now), true);
+  t.equal(trustEndedUnder(snapshotOf())(stranger, now), false);
+  t.equal(trustEndedUnder(snapshotOf({ hostReports: enforced }))(stranger, now), false, 'at one route');
+});
 
 await t.test(
   'a route does as its host unless it says otherwise, and enforcing it enforces the host policy',

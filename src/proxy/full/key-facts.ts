@@ -6,10 +6,12 @@ import type { Exchange } from './exchange.ts';
 
 /** What keys of a route's request are made from; null where the head was refused. */
 export function keyFactsOf(exchange: Exchange, route: Route, now: number): KeyFacts | null {
-  const { head } = exchange.judgement;
+  const { head, decision } = exchange.judgement;
   if (head === null) return null;
   const { connection } = exchange.downstream;
-  const proven = verdictFor(connection, route.clientAuth, now).status === 'success';
+  // What was said of an identity does not hold for a request that is served in spite of its certificate.
+  const counts = decision.wouldDeny?.unverified !== true;
+  const proven = counts && verdictFor(connection, route.clientAuth, now).status === 'success';
   return {
     path: normalisePath(head.path)?.path ?? head.path,
     query: head.query,

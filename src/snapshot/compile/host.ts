@@ -28,6 +28,15 @@ export function compileHost(
     const message = 'a policy cannot hold while client certificates are off: set clientAuth.mode';
     context.problem(`${path}/routes/${index}`, message);
   }
+  if (
+    config.clientAuth?.strict === true &&
+    [config, ...config.routes].some(({ mode }) => mode === 'report')
+  ) {
+    context.problem(
+      `${path}/mode`,
+      'a strict host ends the handshake, so there is nothing that could be served',
+    );
+  }
   const clientAuths = routes.map((route) => route.clientAuth);
   const judgesPaths =
     policy !== null ||
