@@ -19,12 +19,13 @@ const atOnce = 8;
 /** V8 gives garbage back once it has been idle for some seconds. */
 const settleMs = Number(process.env['SETTLE'] ?? 15_000);
 
-interface Kind {
+/** A kind of handshake. */
+export interface Kind {
   readonly name: string;
   readonly dial: Pick<Dial, 'version' | 'groups' | 'resume'>;
 }
 
-const kinds: readonly Kind[] = [
+export const handshakeKinds: readonly Kind[] = [
   { name: 'TLS 1.3, full', dial: { version: 'TLSv1.3', groups: 'X25519:P-256', resume: false } },
   { name: 'TLS 1.3, resumed', dial: { version: 'TLSv1.3', groups: 'X25519:P-256', resume: true } },
   { name: 'TLS 1.2, full', dial: { version: 'TLSv1.2', groups: 'X25519:P-256', resume: false } },
@@ -68,8 +69,13 @@ if ($ssl_client_s_dn !~ "OU=ITOps") { return 403; } return 404; }`,
   ];
 }
 
+/** So many connections of a kind. */
+export function dial(port: number, kind: Kind, count: number, keep = false): Order {
+  return { do: 'dial', dial: { ...kind.dial, port, host, count, atOnce, keep } };
+}
+
 /** The client in its own process. */
-class Dialler {
+export class Dialler {
   readonly #child;
 
   constructor(rig: Rig) {
@@ -84,7 +90,7 @@ class Dialler {
   }
 
   dial(port: number, kind: Kind, count: number, keep = false): Promise<void> {
-    return this.tell({ do: 'dial', dial: { ...kind.dial, port, host, count, atOnce, keep } });
+    return this.tell(dial(port, kind, count, keep));
   }
 }
 
@@ -98,7 +104,7 @@ export async function measureHandshakes(rig: Rig): Promise<void> {
     `CPU of the proxy's processes per connection, in µs, ${rounds} rounds of ${handshakes}, ${atOnce} at once, ${where}:`,
   );
   const only = process.env['ONLY'];
-  for (const kind of kinds) {
+  for (const kind of handshakeKinds) {
     if (only === undefined || kind.name.includes(only)) await measureKind(kind, proxies, dialler);
   }
   if (idleConnections > 0) await measureMemory(rig, dialler);
@@ -107,7 +113,7 @@ export async function measureHandshakes(rig: Rig): Promise<void> {
 async function measureKind(kind: Kind, proxies: readonly Proxy[], dialler: Dialler): Promise<void> {
   const results = proxies.map((proxy) => ({ proxy, values: [] as number[] }));
   for (const { proxy } of results) {
-    await dialler.dial(proxy.port, kind, kind === kinds[0] ? warmUp.first : warmUp.other);
+    await dialler.dial(proxy.port, kind, kind === handshakeKinds[0] ? warmUp.first : warmUp.other);
   }
   for (let round = 0; round < rounds; round++) {
     for (const { proxy, values } of round % 2 === 0 ? results : results.toReversed()) {
@@ -124,7 +130,7 @@ async function measureKind(kind: Kind, proxies: readonly Proxy[], dialler: Diall
  * (a heap that grows in steps, pools) is not counted as theirs. On proxies that have done nothing else.
  */
 async function measureMemory(rig: Rig, dialler: Dialler): Promise<void> {
-  const [kind] = kinds as [Kind];
+  const [kind] = handshakeKinds as [Kind];
   const proxies = await startProxies(rig);
   console.log(
     `Memory per idle keep-alive connection (${kind.name}), in kB, ${idleConnections} more than 1000, ${settleMs / 1000} s idle:`,

@@ -51,11 +51,16 @@ export class Rig {
   }
 
   /** Starts a program on a core. With `ipc` it must be Node, and can be sent messages. */
-  start(core: Core, args: readonly string[], ipc = false): ChildProcess {
+  start(
+    core: Core,
+    args: readonly string[],
+    ipc = false,
+    errors: 'inherit' | 'ignore' = 'inherit',
+  ): ChildProcess {
     const [file = '', ...rest] = this.pinned ? ['taskset', '-c', String(core), ...args] : args;
     const child = spawn(file, rest, {
       cwd: this.dir,
-      stdio: ['ignore', 'pipe', 'inherit', ...(ipc ? ['ipc' as const] : [])],
+      stdio: ['ignore', 'pipe', errors, ...(ipc ? ['ipc' as const] : [])],
     });
     this.#children.push(child);
     return child;
@@ -64,7 +69,7 @@ export class Rig {
   /** @param http Directives of the http block. */
   async startNginx(core: Core, name: string, port: number, http: string): Promise<Proxy> {
     const { dir } = this;
-    const file = join(dir, `${name}.conf`);
+    const file = join(dir, `${name}-${port}.conf`);
     writeFileSync(
       file,
       `daemon off; worker_processes 1; pid ${dir}/${name}-${port}.pid; error_log stderr error; worker_rlimit_nofile 20000;
@@ -78,7 +83,7 @@ keepalive_requests 1000000; keepalive_timeout 600s; ${http} }`,
 
   /** One thread. @param sections What follows `global` and `defaults`. */
   async startHaproxy(core: Core, port: number, sections: string): Promise<Proxy> {
-    const file = join(this.dir, 'haproxy.cfg');
+    const file = join(this.dir, `haproxy-${port}.cfg`);
     writeFileSync(
       file,
       `global
@@ -95,12 +100,32 @@ ${sections}`,
     return this.#running('HAProxy', this.start(core, ['haproxy', '-db', '-q', '-f', file]), port);
   }
 
+  /** @param file A Caddyfile's text. One processor's worth of threads at work. */
+  async startCaddy(core: Core, port: number, file: string): Promise<Proxy> {
+    const path = join(this.dir, `Caddyfile-${port}`);
+    writeFileSync(path, file);
+    const home = [
+      'env',
+      'GOMAXPROCS=1',
+      `HOME=${this.dir}`,
+      `XDG_DATA_HOME=${this.dir}`,
+      `XDG_CONFIG_HOME=${this.dir}`,
+    ];
+    const child = this.start(
+      core,
+      [...home, 'caddy', 'run', '--adapter', 'caddyfile', '--config', path],
+      false,
+      'ignore',
+    );
+    return this.#running('Caddy', child, port);
+  }
+
   /**
    * NODE_FLAGS are for our proxy's Node.
    * @param settings YAML below the listeners.
    */
-  async startOurs(core: Core, settings: string): Promise<Proxy> {
-    const file = join(this.dir, 'config.yaml');
+  async startOurs(core: Core, settings: string, name = 'mtls-ingress'): Promise<Proxy> {
+    const file = join(this.dir, `config-${this.#children.length}.yaml`);
     writeFileSync(
       file,
       `listeners: { https: { address: 127.0.0.1, port: 0 }, admin: { address: 127.0.0.1, port: 0 } }
@@ -114,7 +139,7 @@ ${settings}`,
       const { listener, port } = JSON.parse(line) as { listener?: string; port?: number };
       if (listener !== 'https' || port === undefined) continue;
       child.stdout!.resume();
-      return { name: 'mtls-ingress', pid: child.pid!, port };
+      return { name, pid: child.pid!, port };
     }
     throw new Error('mtls-ingress did not start');
   }

@@ -1,3 +1,4 @@
+import { compare } from './compare/compare.ts';
 import { measureDecisions } from './decide.ts';
 import { measureHandshakes } from './handshake.ts';
 import { measureIngress } from './ingress.ts';
@@ -5,11 +6,13 @@ import { measureReload } from './reload.ts';
 import { measureRequests } from './requests.ts';
 import { Rig } from './rig.ts';
 
-// `npm run bench` measures requests; `npm run bench -- handshake` handshakes, and memory of idle connections; `npm run bench -- reload` reloads of many hosts;
-// `npm run bench -- ingress` loads of many manifests; `npm run bench -- decide` one decision, and an explanation. What is needed: Debian's nginx, for handshakes haproxy too; taskset where there is one. NODE_FLAGS are for our proxy's
-// node: `--cpu-prof --cpu-prof-dir=/tmp` leaves a profile.
+// `npm run bench` compares us with nginx, HAProxy and Caddy. With a name behind `--` it measures one thing: `requests`, ours
+// beside nginx's; `handshake`, and memory of idle connections; `reload`, of many hosts; `ingress`, loads of many manifests;
+// `decide`, one decision and an explanation. What is needed: Debian's nginx and haproxy, and caddy where there is one; taskset
+// where there is one. NODE_FLAGS are for our proxy's node: `--cpu-prof --cpu-prof-dir=/tmp` leaves a profile.
 
 const benches: Readonly<Record<string, (rig: Rig) => Promise<void>>> = {
+  compare,
   requests: measureRequests,
   handshake: measureHandshakes,
   reload: measureReload,
@@ -17,7 +20,7 @@ const benches: Readonly<Record<string, (rig: Rig) => Promise<void>>> = {
   decide: measureDecisions,
 };
 
-const [name = 'requests'] = process.argv.slice(2);
+const [name = 'compare'] = process.argv.slice(2);
 const bench = benches[name];
 if (bench === undefined) {
   console.error(`no bench ${name}: there are ${Object.keys(benches).join(', ')}`);

@@ -71,6 +71,8 @@ void t.test('chunks that can be read two ways are refused', (t) => {
     '0x5\r\nhello\r\n',
     '-1\r\n',
     '5;\n',
+    '5;\r\nhello\r\n',
+    '5;;a\r\nhello\r\n',
     '5;a="\n"\r\n',
     '5;a b\r\n',
     '20000000000000\r\n',

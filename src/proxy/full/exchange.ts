@@ -18,6 +18,9 @@ import { relay } from './relay.ts';
 import { discardableBytes, RequestBody } from './request-body.ts';
 import { frameResponse } from './response-framing.ts';
 
+/** Written to send a head alone: `flushHeaders` would write its 8-bit bytes as UTF-8. */
+const nothing = Buffer.alloc(0);
+
 /**
  * One request and its one answer, from the parsed head to the report. Whatever happens in between — an
  * upstream that fails, a client that leaves, a body that never ends — comes out as exactly one of: an answer,
@@ -198,7 +201,7 @@ export class Exchange {
     this.#expectedBytes = framing.length;
     // The head goes out with the first bytes of the body where both came together, and alone where not.
     process.nextTick(() => {
-      if (this.#bytesSent === 0 && !this.response.writableEnded && !this.#over) this.response.flushHeaders();
+      if (this.#bytesSent === 0 && !this.response.writableEnded && !this.#over) this.response.write(nothing);
     });
   }
 

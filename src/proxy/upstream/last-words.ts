@@ -15,13 +15,19 @@ export class LastWords {
   #unheard = false;
 
   constructor(socket: Socket) {
-    const hold =
-      (done: WriteDone): WriteDone =>
-      (error) => {
+    // A stream gives the same callback with every write: one of ours does for all.
+    let last: WriteDone | null = null;
+    let held: WriteDone | null = null;
+    const hold = (done: WriteDone): WriteDone => {
+      if (held !== null && last === done) return held;
+      last = done;
+      held = (error) => {
         const code = error?.code;
         if (code !== undefined && closedCodes.has(code)) this.#unheard = true;
         else done(error);
       };
+      return held;
+    };
     const write = socket._write.bind(socket);
     const writev = socket._writev?.bind(socket);
     socket._write = (chunk, encoding, done) => write(chunk, encoding, hold(done));

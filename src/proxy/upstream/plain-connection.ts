@@ -20,6 +20,9 @@ const headLimit = 64 * 1024;
 /** A server that says how long it keeps a connection may have closed it a moment before. */
 const keptMarginMs = 1000;
 
+/** Pieces of a body from this size on are written together with those that come in the same turn: TLS gives them record by record. */
+const batchedFrom = 8 * 1024;
+
 const headEnd = Buffer.from('\r\n\r\n');
 /** Reading is never interrupted, so one serves all connections. */
 const fields = new Fields(headerLimit);
@@ -75,6 +78,7 @@ export class PlainConnection implements Pooled, Ongoing, ChunkedSink {
   #answered = false;
   #informed = 0;
   #paused = false;
+  #corked = false;
   #spent = false;
   #keptMs = Infinity;
   #idleUntil = Infinity;
@@ -152,6 +156,11 @@ export class PlainConnection implements Pooled, Ongoing, ChunkedSink {
   /** Some of the body, framed. False: write nothing more until the body's `flow`. */
   write(bytes: Buffer): boolean {
     if (this.#listener === null || this.#written) return false;
+    if (bytes.length >= batchedFrom && !this.#corked) {
+      this.#corked = true;
+      this.socket.cork();
+      setImmediate(this.#uncork);
+    }
     if (this.socket.write(bytes)) return true;
     this.#sending.start(this.#request!.timeouts.sendMs);
     return false;
@@ -161,9 +170,16 @@ export class PlainConnection implements Pooled, Ongoing, ChunkedSink {
   endBody(): void {
     if (this.#listener === null || this.#written) return;
     this.#written = true;
+    this.#uncork();
     this.#sending.lift();
     if (!this.#paused) this.#reading.start(this.#request!.timeouts.readMs);
   }
+
+  readonly #uncork = (): void => {
+    if (!this.#corked) return;
+    this.#corked = false;
+    this.socket.uncork();
+  };
 
   abort(): void {
     if (this.#listener === null) return;

@@ -18,6 +18,7 @@ const longestFraming = 'transfer-encoding'.length;
 
 const SIZE = 0;
 const EXTENSION_NAME = 1;
+const EXTENSION_START = 15;
 const EXTENSION_VALUE = 2;
 const QUOTED = 3;
 const QUOTED_PAIR = 4;
@@ -71,6 +72,8 @@ export class ChunkedReader {
     switch (this.#state) {
       case SIZE:
         return this.#sizeByte(byte);
+      case EXTENSION_START:
+        return tokenBytes[byte] === 1 && this.#go(EXTENSION_NAME);
       case EXTENSION_NAME:
         if (byte === 0x3d) return this.#go(EXTENSION_VALUE);
         return this.#extensionByte(byte);
@@ -84,7 +87,7 @@ export class ChunkedReader {
       case QUOTED_PAIR:
         return valueBytes[byte] === 1 && this.#go(QUOTED);
       case QUOTED_END:
-        if (byte === 0x3b) return this.#go(EXTENSION_NAME);
+        if (byte === 0x3b) return this.#go(EXTENSION_START);
         return byte === CR && this.#go(SIZE_LF);
       case SIZE_LF:
         return byte === LF && this.#go(this.#size > 0 ? DATA : TRAILER_START, true);
@@ -123,12 +126,12 @@ export class ChunkedReader {
       return this.#size <= Number.MAX_SAFE_INTEGER && this.#counts(sizeLineLimit);
     }
     if (this.#digits === 0) return false;
-    if (byte === 0x3b) return this.#go(EXTENSION_NAME);
+    if (byte === 0x3b) return this.#go(EXTENSION_START);
     return byte === CR && this.#go(SIZE_LF);
   }
 
   #extensionByte(byte: number): boolean {
-    if (byte === 0x3b) return this.#go(EXTENSION_NAME);
+    if (byte === 0x3b) return this.#go(EXTENSION_START);
     if (byte === CR) return this.#go(SIZE_LF);
     return tokenBytes[byte] === 1 && this.#counts(sizeLineLimit);
   }

@@ -47,6 +47,22 @@ await t.test('every method but CONNECT and TRACE is forwarded', async (t) => {
   }
 });
 
+await t.test(
+  "8-bit bytes in an upstream's header go through as they are, also in a head sent alone",
+  async (t) => {
+    const origin = await startRawOrigin(t, (socket) =>
+      socket.once('data', () =>
+        socket.end(Buffer.from('HTTP/1.1 200 OK\r\nX-Latin: \xe4\r\n\r\n', 'latin1')),
+      ),
+    );
+    const lane = await startLane(t, { origin: origin.port });
+    t.match(
+      await lane.exchange('GET / HTTP/1.1\r\nHost: a.test\r\nConnection: close\r\n\r\n'),
+      'X-Latin: \xe4\r\n',
+    );
+  },
+);
+
 await t.test('bodies go through in both directions, with a length and chunked', async (t) => {
   const origin = await startOrigin(t, (request, response) => {
     const { 'content-length': length, 'transfer-encoding': coding } = request.headers;
