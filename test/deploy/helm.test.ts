@@ -6,7 +6,7 @@ import { parse } from 'yaml';
 import { readClusterFlags } from '../../src/ingress/kubernetes/serve-options.ts';
 import { sourceFlags } from '../../src/source-options.ts';
 import { needsHelm, renderChart, type Values } from '../support/helm/render.ts';
-import { kustomize, ourContainer, podOf, theOne, type Rendered } from '../support/rendered.ts';
+import { kustomize, kustomizeWith, ourContainer, podOf, theOne, type Rendered } from '../support/rendered.ts';
 import { faultsOf } from '../support/rendered-rules.ts';
 
 const deploy = join(import.meta.dirname, '..', '..', 'deploy');
@@ -20,20 +20,26 @@ function byKey(objects: readonly Rendered[]): Readonly<Record<string, Rendered>>
 
 void t.test('the chart renders what kustomize does, object by object', options, (t) => {
   const edge = { service: { type: 'LoadBalancer', externalTrafficPolicy: 'Local' } };
-  const pairs: readonly (readonly [folder: string, values: Values])[] = [
-    ['base', {}],
-    ['overlays/edge', edge],
-    ['overlays/host-network', { hostNetwork: true }],
+  const monitored = kustomizeWith(t.testdir({}), join(deploy, 'kubernetes', 'base'), [
+    join(deploy, 'kubernetes', 'components', 'service-monitor'),
+  ]);
+  const pairs: readonly (readonly [name: string, objects: readonly Rendered[], values: Values])[] = [
+    ['with a ServiceMonitor', monitored, { metrics: { serviceMonitor: true } }],
+    ['base', kustomize(join(deploy, 'kubernetes', 'base')), {}],
+    ['edge', kustomize(join(deploy, 'kubernetes', 'overlays', 'edge')), edge],
+    [
+      'host network',
+      kustomize(join(deploy, 'kubernetes', 'overlays', 'host-network')),
+      { hostNetwork: true },
+    ],
   ];
-  for (const [folder, values] of pairs) {
+  for (const [name, objects, values] of pairs) {
     const rendered = byKey(renderChart(chart, values));
     // Helm makes the namespace itself (--create-namespace).
-    const { ['Namespace mtls-ingress']: _namespace, ...wanted } = byKey(
-      kustomize(join(deploy, 'kubernetes', folder)),
-    );
-    t.same(Object.keys(rendered).sort(), Object.keys(wanted).sort(), folder);
+    const { ['Namespace mtls-ingress']: _namespace, ...wanted } = byKey(objects);
+    t.same(Object.keys(rendered).sort(), Object.keys(wanted).sort(), name);
     for (const [key, object] of Object.entries(wanted))
-      t.strictSame(rendered[key], object, `${folder}: ${key}`);
+      t.strictSame(rendered[key], object, `${name}: ${key}`);
   }
   t.end();
 });

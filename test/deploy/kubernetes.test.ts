@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { parseArgs } from 'node:util';
 import t from 'tap';
@@ -11,7 +11,7 @@ import { request } from '../support/client.ts';
 import { createAuthority } from '../support/pki.ts';
 import { cleanNode, needs } from '../support/program.ts';
 import { startBackend, startProxy } from '../support/proxy.ts';
-import { kustomize, ourContainer, podOf, theOne, type Rendered } from '../support/rendered.ts';
+import { kustomize, kustomizeWith, ourContainer, podOf, theOne, type Rendered } from '../support/rendered.ts';
 import { faultsOf } from '../support/rendered-rules.ts';
 
 const root = join(import.meta.dirname, '..', '..');
@@ -114,16 +114,8 @@ void t.test(
     const rights = (objects: readonly Rendered[]): string =>
       JSON.stringify(theOne(objects, 'ClusterRole')['rules']);
     t.notMatch(rights(kustomize(join(folder, 'base'))), /namespaces/);
-    const dir = t.testdir({});
-    mkdirSync(join(dir, 'mine'));
-    writeFileSync(
-      join(dir, 'mine', 'kustomization.yaml'),
-      JSON.stringify({
-        resources: [relative(join(dir, 'mine'), join(folder, 'base'))],
-        components: [relative(join(dir, 'mine'), join(folder, 'components', 'namespace-selector'))],
-      }),
-    );
-    const objects = kustomize(join(dir, 'mine'));
+    const components = [join(folder, 'components', 'namespace-selector')];
+    const objects = kustomizeWith(t.testdir({}), join(folder, 'base'), components);
     t.same(faultsOf(objects), []);
     t.match(rights(objects), /namespaces/);
     const [, ...args] = argumentsOf(objects);
@@ -133,6 +125,33 @@ void t.test(
     t.end();
   },
 );
+
+void t.test('for Prometheus there is a token, a Service of its own, and TLS', kubectl, (t) => {
+  const components = [join(folder, 'components', 'service-monitor')];
+  const objects = kustomizeWith(t.testdir({}), join(folder, 'overlays', 'edge'), components);
+  t.same(faultsOf(objects), []);
+  const { volumeMounts = [], ...container } = ourContainer(objects);
+  const flag = argumentsOf(objects).find((arg) => arg.startsWith('--admin-tokens='));
+  t.equal(flag, `--admin-tokens=${volumeMounts[0]?.mountPath}/token`);
+  for (const probe of ['startupProbe', 'livenessProbe', 'readinessProbe'])
+    t.match(container, { [probe]: { httpGet: { scheme: 'HTTPS' } } });
+  const outside = theOne(objects, 'Service', 'mtls-ingress')['spec'] as {
+    ports: readonly { targetPort: string }[];
+  };
+  t.notOk(
+    outside.ports.some(({ targetPort }) => targetPort === 'admin'),
+    'no way from outside leads there',
+  );
+  const { metadata, spec } = theOne(objects, 'Service', 'mtls-ingress-metrics');
+  t.match(spec, { clusterIP: 'None' });
+  const monitor = theOne(objects, 'ServiceMonitor')['spec'] as {
+    selector: { matchLabels: Readonly<Record<string, string>> };
+    endpoints: readonly object[];
+  };
+  t.match(metadata.labels, monitor.selector.matchLabels);
+  t.match(monitor.endpoints, [{ port: 'admin', scheme: 'https', path: '/metrics' }]);
+  t.end();
+});
 
 const ca = await createAuthority({ cn: 'Services' });
 const hosts = ['orders.shop.svc.cluster.local', 'orders.shop.svc', 'orders.shop', 'orders'];

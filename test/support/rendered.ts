@@ -1,4 +1,6 @@
 import { spawnSync } from 'node:child_process';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join, relative } from 'node:path';
 import { parseAllDocuments } from 'yaml';
 
 /** An object as it would be applied, with what the tests look at. */
@@ -80,4 +82,14 @@ export function ourContainer(objects: readonly Rendered[]): Container {
   const ours = containers.find(({ name }) => name === 'mtls-ingress');
   if (ours === undefined) throw new Error('no container of ours');
   return ours;
+}
+
+/** What `kubectl kustomize` makes of a folder of ours with components of ours. @param dir An empty one to work in. */
+export function kustomizeWith(dir: string, folder: string, components: readonly string[]): Rendered[] {
+  const own = join(dir, 'mine');
+  mkdirSync(own);
+  const from = (path: string): string => relative(own, path);
+  const text = JSON.stringify({ resources: [from(folder)], components: components.map(from) });
+  writeFileSync(join(own, 'kustomization.yaml'), text);
+  return kustomize(own);
 }

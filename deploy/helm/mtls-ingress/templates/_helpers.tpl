@@ -20,7 +20,10 @@ labels:
 httpGet:
   path: {{ .path }}
   port: admin
-  {{- if .hostNetwork }}
+  {{- if .values.hostNetwork }}
   host: 127.0.0.1
+  {{- end }}
+  {{- if .values.metrics.serviceMonitor }}
+  scheme: HTTPS
   {{- end }}
 {{- end -}}
