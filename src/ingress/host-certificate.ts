@@ -17,24 +17,28 @@ export interface KeptPairs {
 /**
  * The certificate of every host without one of its own: of the Secret that the options name, else, as in ingress-nginx,
  * the one that was made, and why.
+ *
+ * @param kept Where the Secret is gone or broken, what was had from it stays; null: it does not.
  */
 export function defaultCertificate(
   material: MaterialBuilder,
   objects: ObjectSet,
   { defaultCertificate: made, defaultCertificateSecret: key }: TranslateOptions,
+  kept: KeptPairs | null,
 ): { readonly certificate: HostConfig['certificate']; readonly fault: string | null } {
-  const found = key === null ? made : pairOfKey(key, objects);
-  const isFound = found !== null && typeof found !== 'string';
-  const pair = isFound ? found : made;
+  // The files' names stay when their contents change: hosts that are remembered go on naming them.
+  const files = (pair: { readonly cert: string; readonly key: string }) => ({
+    cert: material.add('default/tls.crt', pair.cert),
+    key: material.add('default/tls.key', pair.key),
+  });
+  if (key === null) return { certificate: files(made), fault: null };
+  const found = pairOfKey(key, objects);
+  const used = usable(found, key, kept);
+  if (used !== null && used === found) return { certificate: files(used), fault: null };
+  const instead = used === null ? 'get a self-signed one' : `keep it, valid until ${used.leaf.validTo}`;
   return {
-    // The files' names stay when their contents change: hosts that are remembered go on naming them.
-    certificate: {
-      cert: material.add('default/tls.crt', pair.cert),
-      key: material.add('default/tls.key', pair.key),
-    },
-    fault: isFound
-      ? null
-      : `the Secret ${key} of --default-ssl-certificate ${whatIsWrong(found)}: hosts without a certificate of their own get a self-signed one`,
+    certificate: files(used ?? made),
+    fault: `the Secret ${key} of --default-ssl-certificate ${whatIsWrong(found)}: hosts without a certificate of their own ${instead}`,
   };
 }
 

@@ -103,7 +103,12 @@ export function translate(
     const object = set.configMaps.get(options.configMap ?? '');
     if (object !== undefined) report(object, 'warning', pointer('data', setting.name), message);
   });
-  const { certificate: fallback, fault: defaultFault } = defaultCertificate(material, set, options);
+  const { certificate: fallback, fault: defaultFault } = defaultCertificate(
+    material,
+    set,
+    options,
+    options.keepsCertificates ? memory.defaultPair : null,
+  );
   const names = new Set(claims.keys());
   const hosts: HostConfig[] = [];
   const references = {

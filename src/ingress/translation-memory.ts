@@ -60,12 +60,18 @@ export interface Workplace {
  * one changed object costs its own hosts. Holds the hosts of one translation, no more.
  */
 export class TranslationMemory {
+  readonly #defaultPair = new Map<string, PairMaterial>();
   #before = new Map<string, TranslatedHost>();
   #after = new Map<string, TranslatedHost>();
   /** Hosts of the last translation may be handed out again. */
   #holds = false;
   #options: TranslateOptions | null = null;
   #settings: SettingValues | null = null;
+
+  /** The default certificate, of the Secret that the options name. */
+  get defaultPair(): KeptPairs {
+    return { before: this.#defaultPair, now: this.#defaultPair };
+  }
 
   /** Begins a translation: with other options or settings nothing holds. */
   begin(options: TranslateOptions, settings: SettingValues): void {

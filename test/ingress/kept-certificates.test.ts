@@ -75,6 +75,19 @@ void t.test(
   },
 );
 
+void t.test('the default certificate stays, too', async (t) => {
+  const given = { ...kept, defaultCertificateSecret: 'default/rest' };
+  const plain = [read(ingress({ host: 'b.test' })), ...others.slice(1)];
+  const memory = new TranslationMemory();
+  const pair = { 'tls.crt': pem.values['OTHER_CERT']!, 'tls.key': pem.values['OTHER_KEY']! };
+  const before = translate([...plain, read(secret('rest', pair))], given, memory);
+  t.equal(before.defaultFault, null);
+  const after = translate(plain, given, memory);
+  t.equal(after.material.get('default/tls.crt'), pem.values['OTHER_CERT']);
+  t.match(after.defaultFault, /is not there: .* keep it, valid until /);
+  t.equal(translate(plain, given).material.get('default/tls.crt'), pem.values['CERT']);
+});
+
 void t.test('a Secret that comes back counts at once', async (t) => {
   const { cert: name, said } = last(kept, [secret('cert', whole)], [], [secret('cert', whole)]);
   t.equal(name, cert);
