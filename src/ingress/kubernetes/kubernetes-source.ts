@@ -55,6 +55,8 @@ export class KubernetesSource implements Source {
   readonly #listeners = new Set<(translation: Translation) => void>();
   #translateOptions: TranslateOptions | null = null;
   #onChange: (() => void) | null = null;
+  /** Since objects were last translated. */
+  #hasChanged = false;
   /** Whoever loads was told, and has not come yet. */
   #isTold = false;
   #isFirst = true;
@@ -150,7 +152,7 @@ export class KubernetesSource implements Source {
   watch(onChange: () => void): { close(): void } {
     this.#onChange = onChange;
     // What came between the first load and now.
-    this.#burst.stir();
+    if (this.#hasChanged) this.#burst.stir();
     return {
       close: () => {
         this.#onChange = null;
@@ -172,6 +174,7 @@ export class KubernetesSource implements Source {
     for (let round = 1; ; round++) {
       // All that has happened until now is in these objects.
       this.#burst.close();
+      this.#hasChanged = false;
       this.#isTold = false;
       const translation = translate(cluster.objects(), options, this.#memory);
       const coming = cluster.refer(translation.references);
@@ -190,7 +193,10 @@ export class KubernetesSource implements Source {
       service,
       times,
       health: this.#health,
-      onChange: () => this.#burst.stir(),
+      onChange: () => {
+        this.#hasChanged = true;
+        this.#burst.stir();
+      },
     });
   }
 
