@@ -1,4 +1,5 @@
 import { Agent } from 'node:https';
+import { availableParallelism, loadavg } from 'node:os';
 import t from 'tap';
 import { needsCluster, TestCluster } from '../support/cluster.ts';
 import { get, startController, startNamed } from '../support/controller.ts';
@@ -14,8 +15,12 @@ const secrets = 50;
 /** Changes that are timed, of each kind. */
 const changes = Number(process.env['CHANGES'] ?? 40);
 
-/** From a change to the first request served by it, milliseconds (p99). */
-const limitMs = 250;
+/**
+ * From a change to the first request served by it, milliseconds (p99), where nobody else wants the processors; where several
+ * do, everything takes as many times as long.
+ */
+const limit = 250;
+const limitNow = (): number => limit * Math.max(1, loadavg()[0]! / availableParallelism());
 
 const root = await createAuthority({ cn: 'Root A' });
 
@@ -83,17 +88,18 @@ void t.test(
       await changing;
       return took;
     };
-    /** Up to four rounds, since the machine may have other work: one of them is to be within the limit. */
+    /** Up to three rounds, since one may meet a moment in which the machine does other things. */
     const measure = async (what: string, one: (index: number) => Promise<number>): Promise<void> => {
       let best = Number.POSITIVE_INFINITY;
-      for (let round = 0; round < 4 && best > limitMs; round++) {
+      for (let round = 0; round < 3 && best > limitNow(); round++) {
         const times: number[] = [];
         for (let index = 0; index < changes; index++) times.push(await one(round * changes + index));
         const [median, p99] = [quantile(times, 0.5), quantile(times, 0.99)];
         best = Math.min(best, p99);
         t.comment(`${what}: median ${Math.round(median)} ms, p99 ${Math.round(p99)} ms of ${times.length}`);
       }
-      t.ok(best <= limitMs, `${what}: p99 ${Math.round(best)} ms is within ${limitMs} ms`);
+      const allowed = Math.round(limitNow());
+      t.ok(best <= allowed, `${what}: p99 ${Math.round(best)} ms is within ${allowed} ms`);
     };
 
     await measure('endpoints', (nth) => {

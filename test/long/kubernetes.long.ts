@@ -1,3 +1,8 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
 import t from 'tap';
 import { request } from '../support/client.ts';
 import { fileText, needsCluster, TestCluster } from '../support/cluster.ts';
@@ -5,6 +10,7 @@ import { get, type Got, Load, startController, startNamed, until } from '../supp
 import { configMap, endpoints, ingress, ingressClass, secret, service, slice } from '../support/objects.ts';
 import { ownAddress } from '../support/own-address.ts';
 import { createAuthority } from '../support/pki.ts';
+import { serveWith } from '../support/serve.ts';
 
 const root = await createAuthority({ cn: 'Root A' });
 const certificateOf = async (cn: string, ...hosts: string[]): Promise<Readonly<Record<string, string>>> => {
@@ -30,17 +36,45 @@ void t.test('a controller over a real API server', { ...needsCluster(), timeout:
         'ingress-nginx',
       ),
     );
-    const controller = await startController(t, cluster.kubeconfig, {
-      'allow-cross-namespace-secrets': true,
-    });
-    t.equal((await get(controller.port, host)).status, 404, 'there is no such host yet');
-    await cluster.apply(fileText('config', 'ingress', 'httpbin.yaml'));
+    const dir = t.testdir({});
     const certificate = await root.issue({ cn: 'roshankhatri', ou: 'ITOps' });
-    await until('it answers', async () => (await get(controller.port, host, { certificate })).status === 200);
-    t.equal((await get(controller.port, host, { certificate })).body, 'one');
-    t.equal((await get(controller.port, host)).status, 400);
+    const [cert, key] = [join(dir, 'client.pem'), join(dir, 'client-key.pem')];
+    writeFileSync(cert, certificate.bundle);
+    writeFileSync(key, certificate.key);
+    const program = await serveWith(
+      t,
+      [
+        '--kubernetes',
+        `--kubeconfig=${cluster.kubeconfig}`,
+        '--allow-cross-namespace-secrets',
+        '--address=127.0.0.1',
+        '--https-port=0',
+        '--http-port=0',
+        '--admin-port=0',
+      ],
+      dir,
+    );
+    const curl = async (...args: readonly string[]): Promise<string> => {
+      const where = [
+        '-sk',
+        '--resolve',
+        `${host}:${program.httpsPort}:127.0.0.1`,
+        `https://${host}:${program.httpsPort}/`,
+      ];
+      const child = spawn('curl', [...where, ...args], { stdio: ['ignore', 'pipe', 'ignore'] });
+      return text(child.stdout);
+    };
+    const status = ['-o', '/dev/null', '-w', '%{http_code}'];
+    t.equal(await curl(...status), '404', 'there is no such host yet');
+    await cluster.apply(fileText('config', 'ingress', 'httpbin.yaml'));
+    await until('it answers', async () => (await curl(...status, '--cert', cert, '--key', key)) === '200');
+    t.equal(await curl('--cert', cert, '--key', key), 'one');
+    t.equal(await curl(...status), '400');
     await cluster.kubectl(['delete', 'ingress', 'httpbin']);
-    await until('it is gone', async () => (await get(controller.port, host, { certificate })).status === 404);
+    await until('it is gone', async () => (await curl(...status, '--cert', cert, '--key', key)) === '404');
+    program.child.kill('SIGTERM');
+    await once(program.child, 'exit');
+    t.equal(program.child.exitCode, 0, 'it drains and ends by itself');
   });
 
   await t.test('every kind created, changed and deleted, and not a request lost', async (t) => {

@@ -72,7 +72,17 @@ export async function serve(
   for (const [name, text] of Object.entries(files)) writeFileSync(join(dir, name), text, { mode: 0o600 });
   const file = join(dir, 'config.yaml');
   writeFileSync(file, `${where}${asTheEnvironmentSays(config)}`);
-  const child = spawn(...cleanNode(...nodeFlags, bin, 'serve', '--config', file), {
+  return serveWith(t, ['--config', file], dir, nodeFlags);
+}
+
+/** `mtls-ingress serve` with these arguments, otherwise as above. */
+export async function serveWith(
+  t: Test,
+  args: readonly string[],
+  dir: string = t.testdir({}),
+  nodeFlags: readonly string[] = [],
+): Promise<Program> {
+  const child = spawn(...cleanNode(...nodeFlags, bin, 'serve', ...args), {
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   t.teardown(async () => {
