@@ -22,6 +22,9 @@ import { RequestPlan } from './request-plan.ts';
 const line = new RequestLine();
 const fields = new Fields(1000);
 
+/** How long an idle connection keeps the headers of its last request, in milliseconds. */
+const rememberedMs = 5000;
+
 /** What a connection waits for, and until when. */
 type Waiting = 'head' | 'rest_of_head' | 'next_request' | 'body' | 'client' | 'upstream';
 
@@ -45,6 +48,7 @@ export class ExpressConnection {
   #waiting: Waiting = 'head';
   /** On the clock of `performance.now`. */
   #until = Infinity;
+  #since = 0;
   #taking = true;
   /** The client sends no more. */
   #ended = false;
@@ -117,6 +121,8 @@ export class ExpressConnection {
 
   /** Looks at the clock, `performance.now`'s, every now and then. */
   look(now: number): void {
+    // An idle connection holds on to nothing of its last request for long.
+    if (this.#waiting === 'next_request' && now > this.#since + rememberedMs) this.#block = null;
     if (now < this.#until || this.#closed) return;
     switch (this.#waiting) {
       case 'head':
@@ -137,11 +143,6 @@ export class ExpressConnection {
         return;
       case 'upstream':
     }
-  }
-
-  /** What is remembered of the last request is let go of: the connection has been idle for a while. */
-  forget(): void {
-    if (this.idle) this.#block = null;
   }
 
   done(exchange: ExpressExchange): void {
@@ -404,6 +405,7 @@ export class ExpressConnection {
 
   #wait(waiting: Waiting, now: number): void {
     this.#waiting = waiting;
+    this.#since = now;
     this.#until = waiting === 'upstream' ? Infinity : now + this.#patience(waiting);
   }
 
