@@ -1,11 +1,15 @@
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { connect, createServer } from 'node:net';
 import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { createAuthority, type Issued, writeFiles } from '../test/support/pki.ts';
+
+const nodeFlags = JSON.parse(
+  readFileSync(join(import.meta.dirname, '..', 'bin', 'node-flags.json'), 'utf8'),
+) as readonly string[];
 
 /** The server name of every proxy measured. */
 export const host = 'bench.test';
@@ -121,7 +125,7 @@ ${sections}`,
   }
 
   /**
-   * NODE_FLAGS are for our proxy's Node.
+   * NODE_FLAGS are for our proxy's Node, in place of those that it is started with as a rule.
    * @param settings YAML below the listeners.
    */
   async startOurs(core: Core, settings: string, name = 'mtls-ingress'): Promise<Proxy> {
@@ -133,7 +137,7 @@ accessLog: false
 ${settings}`,
     );
     const bin = join(import.meta.dirname, '..', 'bin', 'mtls-ingress');
-    const flags = (process.env['NODE_FLAGS'] ?? '').split(' ').filter((flag) => flag !== '');
+    const flags = (process.env['NODE_FLAGS'] ?? nodeFlags.join(' ')).split(' ').filter((flag) => flag !== '');
     const child = this.start(core, [process.execPath, ...flags, bin, 'serve', '--config', file]);
     for await (const line of createInterface({ input: child.stdout! })) {
       const { listener, port } = JSON.parse(line) as { listener?: string; port?: number };

@@ -1,6 +1,6 @@
 import { execFile, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { promisify } from 'node:util';
 import t from 'tap';
@@ -33,6 +33,14 @@ const clean = (...args: readonly string[]): [string, string[]] => [
 await t.test('under an old Node the program runs with the one that came with it', { skip }, async (t) => {
   const { stdout } = await run(...clean('help'));
   t.match(stdout, /mtls-ingress serve --config FILE/);
+});
+
+void t.test('the image starts Node with the flags that the program is started with elsewhere', (t) => {
+  const flags = JSON.parse(readFileSync(join(root, 'bin', 'node-flags.json'), 'utf8')) as string[];
+  const [, entry = ''] = /^ENTRYPOINT (.*)$/m.exec(readFileSync(join(root, 'Dockerfile'), 'utf8')) ?? [];
+  t.same(JSON.parse(entry), ['node', ...flags, '/app/bin/mtls-ingress']);
+  t.equal(execFileSync(process.execPath, [...flags, '-p', '1']).toString(), '1\n', 'and Node takes them');
+  t.end();
 });
 
 await t.test('exit codes come through', { skip }, async (t) => {
