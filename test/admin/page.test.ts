@@ -55,6 +55,12 @@ void t.test(
     t.match(page, /^\s*<!doctype html>/i);
     t.match(page, 'policy_ou');
     t.match(page, 'OU is ITOps');
+    t.match(
+      page.replaceAll(/<[^>]*>/g, ' ').replaceAll(/\s+/g, ' '),
+      /CN=sam,OU=Sales [0-9:]+ 1 1 /,
+      'who it was',
+    );
+    t.match(page, 'the only CA that the host trusts');
     t.match(page, '&lt;b');
     t.notMatch(page, '<b>CA');
     t.equal(page.match(/<script/g)?.length, 1);

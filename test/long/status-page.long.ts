@@ -148,7 +148,9 @@ void t.test('markup in the names of a CA is text, and nothing of it runs', { ski
   t.equal(await rig.as(xss, '/api', 'partners.example.com'), 403);
   await page.locator('#traffic code', { hasText: 'policy_cn' }).waitFor({ timeout: 2000 });
   t.match(await page.locator('#certificates').innerText(), /<script.>document\.title=/);
-  t.match(await page.locator('#denials').innerText(), /<script.>document\.title=/);
+  for (const id of ['#denials', '#clients']) {
+    t.match(await page.locator(id).innerText(), /<script.>document\.title=/, id);
+  }
   t.equal(await page.title(), 'mtls-ingress');
   t.equal(await page.locator('main script, main [autofocus], main [onfocus]').count(), 0);
   t.same(violations, []);

@@ -3,6 +3,7 @@ import type { Observability, ProblemStatus } from '../../observe/observe.ts';
 import type { Denials, KeptDenial } from '../../observe/denials/ring.ts';
 import type { MetricsState } from '../../observe/page.ts';
 import { version } from '../../observe/version.ts';
+import { type ClientFacts, clientFacts } from './client-facts.ts';
 import type { UpstreamStatus } from '../../proxy/upstream/live-upstream.ts';
 import type { Snapshot } from '../../snapshot/snapshot.ts';
 
@@ -31,6 +32,8 @@ export interface PageFacts {
   readonly denials: readonly KeptDenial[];
   /** How many there were since the start. */
   readonly denied: number;
+  /** Null where identities are not kept. */
+  readonly clients: ClientFacts | null;
 }
 
 export interface WorkerFacts {
@@ -44,7 +47,10 @@ export interface WorkerFacts {
 
 /** What is the same for one process and for several. */
 export function commonFacts(
-  observability: Pick<Observability, 'metrics' | 'activity' | 'problems' | 'denials'>,
+  observability: Pick<
+    Observability,
+    'metrics' | 'activity' | 'problems' | 'denials' | 'inventory' | 'keeper'
+  >,
   snapshot: Snapshot | null,
 ): Pick<
   PageFacts,
@@ -58,10 +64,12 @@ export function commonFacts(
   | 'problems'
   | 'denials'
   | 'denied'
+  | 'clients'
 > {
   const few = (snapshot?.hosts.all.length ?? 0) <= maxHosts;
+  const now = Date.now();
   return {
-    now: Date.now(),
+    now,
     startedAt,
     version,
     snapshot,
@@ -71,6 +79,7 @@ export function commonFacts(
     problems: observability.problems(),
     denials: latest(observability.denials),
     denied: observability.denials.recorded,
+    clients: clientFacts(observability, snapshot, now),
   };
 }
 

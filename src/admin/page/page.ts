@@ -1,11 +1,12 @@
 import { createHash } from 'node:crypto';
 import type { WholeAnswer } from '../answer.ts';
 import { certificates } from './certificates.ts';
+import { clients } from './clients.ts';
 import { denials } from './denials.ts';
 import type { PageFacts } from './facts.ts';
 import { html, Html } from './html.ts';
 import { script } from './script.ts';
-import { clients, head, hosts, program, reloads } from './sections.ts';
+import { head, hosts, program, reloads } from './sections.ts';
 import { style } from './style.ts';
 import { traffic } from './traffic.ts';
 import { upstreams } from './upstreams.ts';
@@ -29,6 +30,7 @@ const links = [
   ['hosts', 'Hosts'],
   ['upstreams', 'Upstreams'],
   ['certificates', 'Certificates'],
+  ['clients', 'Clients'],
   ['reloads', 'Reloads'],
   ['program', 'Program'],
 ] as const;

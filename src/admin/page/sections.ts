@@ -243,16 +243,6 @@ function listenersOf({ listeners }: Snapshot): [string, string][] {
   ];
 }
 
-/** Who the clients are: nothing keeps them yet. */
-export function clients(): Html {
-  return sheet(
-    'clients',
-    'Clients',
-    null,
-    nothing('Identities are not collected. The access log has one with each request.'),
-  );
-}
-
 export function nothing(text: string): Html {
   return html`<p class="none">${text}</p>`;
 }

@@ -95,6 +95,9 @@ details > :not(summary) { margin-left: 16px; }
 .explain { margin-top: 8px; }
 .explain label { display: block; color: var(--soft); font-size: 13px; }
 textarea { display: block; width: 100%; font: 12px/1.5 var(--mono); color: var(--ink); background: var(--field); border: 1px solid var(--line); border-radius: 6px; padding: 6px 8px; }
+.sheet > p + table { margin-top: 8px; }
+.later { margin-top: 14px; }
+.ca { border-top: 1px solid var(--line); padding: 5px 0; }
 .pairs { display: grid; grid-template-columns: max-content minmax(0, 1fr); gap: 2px 14px; margin-top: 6px; font-size: 13px; }
 .pairs dt { color: var(--soft); }
 pre { margin: 8px 0 2px; padding: 10px 12px; background: var(--field); border-radius: 6px; font: 12px/1.5 var(--mono); white-space: pre-wrap; }
