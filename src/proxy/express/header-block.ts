@@ -5,6 +5,7 @@ import { valuesOf } from '../headers/field.ts';
 import { clientRequestId } from '../headers/request-id.ts';
 import { readTold } from '../headers/told.ts';
 import type { Framing } from '../request-head.ts';
+import { CR } from '../wire/bytes.ts';
 import type { Fields } from '../wire/fields.ts';
 import type { RequestPlan } from './request-plan.ts';
 
@@ -13,6 +14,9 @@ import type { RequestPlan } from './request-plan.ts';
  * promise something behind the body, or that want an answer before it.
  */
 const beyond: ReadonlySet<string> = new Set(['upgrade', 'expect', 'trailer', 'http2-settings']);
+
+/** Headers that say which request this is, and where it ends. */
+const telling: ReadonlySet<string> = new Set(['host', 'content-length', 'transfer-encoding', 'connection']);
 
 /**
  * The header section of a plain request, and everything that follows from it alone. A client that sends the very same
@@ -85,6 +89,8 @@ export function readHeaderBlock(bytes: Buffer, from: number, fields: Fields): He
     const name = rawHeaders[index]!.toLowerCase();
     const value = rawHeaders[index + 1]!;
     if (beyond.has(name)) return null;
+    // White space behind these is allowed, and some parsers take it for a part of the value.
+    if (telling.has(name) && bytes[fields.places[2 * index + 3]!] !== CR) return null;
     if (name === 'host') {
       if (host !== null) return null;
       host = value;
