@@ -53,7 +53,7 @@ void t.test('a controller whose API server fails it', { ...needsCluster(), timeo
     const { controller, load } = await setUp(t);
     await cluster.killServer();
     await failing(controller);
-    t.match(controller.logged('the Kubernetes API is not to be had: the last state is served'), [{}]);
+    t.match(controller.logged('watches of the Kubernetes API fail: what is known stays'), [{}]);
     t.equal((await get(controller.port, 'a.test')).status, 200);
     await cluster.startServer();
     await cluster.put(endpointsOf('two'));
@@ -77,6 +77,8 @@ void t.test('a controller whose API server fails it', { ...needsCluster(), timeo
     proxy.pass();
     await leadsTo(controller, 'two');
     await until('it is gone', async () => (await get(controller.port, 'gone.test')).status === 404);
+    const metrics = await (await fetch(`http://127.0.0.1:${controller.admin}/metrics`)).text();
+    t.match(metrics, /^mtls_kubernetes_faults_total\{reason="expired"\} [1-9]/m, 'the server said 410');
     t.same(await load.stop(), []);
   });
 
@@ -172,6 +174,29 @@ void t.test('a controller whose API server fails it', { ...needsCluster(), timeo
     await cluster.put(poor(['secrets']));
     await until('it is read', async () => (await get(controller.port, 'a.test')).server === 'server');
     await cluster.remove(ingress({ host: 'closed.test' }));
+  });
+
+  await t.test('rights in one namespace are enough to look after it', async (t) => {
+    const user = await cluster.issueUser('local');
+    const kubeconfig = cluster.writeKubeconfig('local', user);
+    const metadata = { name: 'local', namespace: 'default' };
+    const { rules } = poor(['secrets']);
+    const roleRef = { apiGroup, kind: 'Role', name: 'local' };
+    const subjects = [{ kind: 'User', apiGroup, name: 'local' }];
+    await cluster.put(
+      endpointsOf('one'),
+      { apiVersion: `${apiGroup}/v1`, kind: 'Role', metadata, rules },
+      { apiVersion: `${apiGroup}/v1`, kind: 'RoleBinding', metadata, roleRef, subjects },
+    );
+    const controller = await startController(t, kubeconfig, { 'watch-namespace': 'default' });
+    t.match(await get(controller.port, 'a.test'), { status: 200, server: 'server' });
+    await cluster.put(endpointsOf('two'));
+    await leadsTo(controller, 'two');
+    t.match(controller.logged('done without what may not be read of the Kubernetes API'), [
+      { watch: 'IngressClass' },
+    ]);
+    // The ConfigMap of the whole is in another namespace, which is told of.
+    t.match(controller.source.health.faults, [/^ConfigMap ingress-nginx\/ingress-nginx-controller: /]);
   });
 });
 

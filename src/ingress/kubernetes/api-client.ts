@@ -68,7 +68,7 @@ export class ApiClient {
   readonly #connections = new Connections();
   readonly #gate = new Gate(maxAsking);
   readonly #withinMs: number;
-  readonly #closed = new AbortController();
+  #isClosed = false;
   #server = '';
 
   constructor(credentials: Credentials, { withinMs = 30_000 }: ApiClientOptions = {}) {
@@ -168,7 +168,7 @@ export class ApiClient {
 
   /** Ends what is under way. Nothing can be asked afterwards. */
   async close(): Promise<void> {
-    this.#closed.abort();
+    this.#isClosed = true;
     await this.#connections.close();
   }
 
@@ -203,6 +203,7 @@ export class ApiClient {
     silenceMs: number,
   ): Promise<Dispatcher.ResponseData> {
     const access = await this.#credentials.access();
+    if (this.#isClosed) throw new ApiError(0, 'Aborted', 'the client is closed');
     this.#server = access.server;
     const url = new URL(access.server + path);
     for (const [name, value] of Object.entries(query)) {
@@ -214,7 +215,7 @@ export class ApiClient {
       method,
       headers: headersOf(access, sent),
       body: sent === null ? null : JSON.stringify(sent.body),
-      signal: AbortSignal.any([signal, this.#closed.signal]),
+      signal,
       headersTimeout: this.#withinMs,
       bodyTimeout: silenceMs,
     });
@@ -246,7 +247,7 @@ export class ApiClient {
         const { status, isPassing, retryAfterMs } = toApiError(error);
         // 429 and 503 say that nothing was done.
         const mayRepeat = status === 429 || status === 503 || (isRepeatable && isPassing);
-        if (attempt >= attempts || !mayRepeat || this.#closed.signal.aborted) throw error;
+        if (attempt >= attempts || !mayRepeat || this.#isClosed) throw error;
         const delay = retryAfterMs ?? Math.min(10_000, 200 * 2 ** attempt);
         await wait(delay * (0.5 + Math.random()), undefined, signal === undefined ? {} : { signal });
       }

@@ -66,6 +66,8 @@ export class Cluster {
     this.#classes = this.#collection('IngressClass', resources.classes, {
       namespace: null,
       isOptional: true,
+      // Classes belong to no namespace: whoever looks after one may well have no right to read them.
+      isDispensable: namespace !== null,
     });
     const whole = [
       this.#classes,
@@ -193,6 +195,7 @@ export class Cluster {
     options: {
       readonly namespace: string | null;
       readonly isOptional: boolean;
+      readonly isDispensable?: boolean;
       readonly query?: (resource: Resource) => Query;
     },
   ): Collection<KubernetesObject> {

@@ -26,6 +26,8 @@ export interface CollectionOptions<Value> {
   readonly resources: readonly Resource[];
   /** Where the server refuses to list it, or has no such kind, there is none of it. */
   readonly isOptional: boolean;
+  /** That it may not be read is no fault. */
+  readonly isDispensable?: boolean;
   /** Null: all. */
   readonly namespace: string | null;
   /** Selectors. */
@@ -48,7 +50,7 @@ interface Entry<Value> {
 /** More objects of one kind are not kept. */
 const maxObjects = 200_000;
 
-/** Attempts to go on with a watch that fail in a row, after which everything is listed anew. */
+/** Attempts to go on with a watch that the server fails in a row, after which everything is listed anew. */
 const maxResumes = 5;
 
 /**
@@ -95,7 +97,7 @@ export class Collection<Value> {
   }
 
   async #run(): Promise<void> {
-    const { health, label } = this.#options;
+    const { health, label, isDispensable } = this.#options;
     const backOff = new BackOff(this.#times.longestWaitMs);
     const { signal } = this.#stop;
     while (!signal.aborted) {
@@ -114,7 +116,8 @@ export class Collection<Value> {
       if (error === null && ranMs > shortest) continue;
       if (error !== null) {
         this.#consider(error);
-        health.failed(label, error);
+        if (isDispensable === true && error.status === 403) health.refused(label, error);
+        else health.failed(label, error);
       }
       const wait = backOff.next(ranMs) * (0.5 + Math.random());
       await health.pause(Math.max(wait, error?.retryAfterMs ?? 0), error, signal);
@@ -130,7 +133,9 @@ export class Collection<Value> {
     if (isRefusedNow) return;
     // A version too old, one the server cannot make sense of, or a kind that it no longer serves.
     const isLost = (status >= 400 && status < 500) || error.reason === 'Unreadable';
-    if (isLost || ++this.#resumes > maxResumes) this.#version = null;
+    // A server that answers, but never to this version, may know it no more; one that does not answer says nothing of it.
+    const isDoubtful = status >= 500 && ++this.#resumes > maxResumes;
+    if (isLost || isDoubtful) this.#version = null;
   }
 
   async #list(): Promise<void> {

@@ -40,6 +40,7 @@ export class Health {
   readonly #log: Log;
   readonly #report: HealthReport | null;
   readonly #failing = new Map<string, ApiError>();
+  readonly #refused = new Set<string>();
   readonly #sleepers = new Set<() => void>();
   #saidAt = Number.NEGATIVE_INFINITY;
   #saidCount = 0;
@@ -69,7 +70,7 @@ export class Health {
     if (!isFirst && now - this.#saidAt < sayAgainMs) return;
     this.#saidAt = now;
     this.#saidCount++;
-    this.#log('warn', 'the Kubernetes API is not to be had: the last state is served', {
+    this.#log('warn', 'watches of the Kubernetes API fail: what is known stays', {
       watches: this.#failing.size,
       detail: this.#faults(),
     });
@@ -84,9 +85,19 @@ export class Health {
     // Who is refused for rights is not helped by another's success.
     if (isOutage(before)) this.#sleepers.forEach((wake) => wake());
     if (this.#failing.size > 0) return;
-    this.#log('info', 'the Kubernetes API is watched again', { warnings: this.#saidCount });
+    this.#log('info', 'all watches of the Kubernetes API work again', { warnings: this.#saidCount });
     this.#saidAt = Number.NEGATIVE_INFINITY;
     this.#saidCount = 0;
+  }
+
+  /** It may not be read, and need not be: no fault, and said once. */
+  refused(label: string, error: ApiError): void {
+    if (this.#refused.has(label)) return;
+    this.#refused.add(label);
+    this.#log('info', 'done without what may not be read of the Kubernetes API', {
+      watch: label,
+      detail: error.message,
+    });
   }
 
   /** Nobody asks for it any more. */

@@ -1,12 +1,14 @@
 import { once } from 'node:events';
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
+import { dirname, join } from 'node:path';
 import t from 'tap';
 import { ApiClient } from '../../../src/ingress/kubernetes/api-client.ts';
 import { ApiError } from '../../../src/ingress/kubernetes/api-error.ts';
 import { Credentials } from '../../../src/ingress/kubernetes/credentials.ts';
 import { createAuthority } from '../../support/pki.ts';
+import { cleanNode } from '../../support/program.ts';
 import { json, startFakeServer } from './fake-server.ts';
 
 const status = (code: number, reason: string, message: string): object => ({
@@ -178,6 +180,35 @@ void t.test('a token that is refused is read anew', async (t) => {
   await api.get('/');
 });
 
+void t.test(
+  'an exec plug-in gives the token, is asked once while it lasts, and anew when that is refused',
+  async (t) => {
+    let valid = 'token-1';
+    const fake = await startFakeServer(t, (request, response) => {
+      if (request.headers.authorization === `Bearer ${valid}`) json(response, {});
+      else json(response, status(401, 'Unauthorized', 'who are you'), 401);
+    });
+    const file = fake.kubeconfig();
+    const runs = join(dirname(file), 'runs');
+    const plugin = `const fs=require('fs');fs.appendFileSync(${JSON.stringify(runs)},'x');
+    const token='token-'+fs.readFileSync(${JSON.stringify(runs)},'utf8').length;
+    console.log(JSON.stringify({apiVersion:'client.authentication.k8s.io/v1',kind:'ExecCredential',status:{token}}))`;
+    const config = JSON.parse(readFileSync(file, 'utf8')) as { users: { user: object }[] };
+    const [command, args] = cleanNode('-e', plugin);
+    config.users[0]!.user = { exec: { apiVersion: 'client.authentication.k8s.io/v1', command, args } };
+    writeFileSync(file, JSON.stringify(config));
+    const credentials = new Credentials({ kubeconfig: file });
+    const api = new ApiClient(credentials);
+    t.teardown(() => api.close());
+    await Promise.all([api.get('/'), api.get('/'), api.get('/')]);
+    t.equal(readFileSync(runs, 'utf8'), 'x');
+    valid = 'token-2';
+    credentials.refresh(0);
+    await api.get('/');
+    t.equal(readFileSync(runs, 'utf8'), 'xx');
+  },
+);
+
 void t.test('a server that the kubeconfig does not trust is not spoken to', async (t) => {
   let asked = 0;
   const other = await createAuthority({ cn: 'another' });
@@ -188,8 +219,7 @@ void t.test('a server that the kubeconfig does not trust is not spoken to', asyn
   const fake = await startFakeServer(t, (_, response) => json(response, {}));
   const file = fake.kubeconfig('t', 'wrong');
   const { port } = server.address() as AddressInfo;
-  const { default: fs } = await import('node:fs');
-  writeFileSync(file, fs.readFileSync(file, 'utf8').replace(fake.server, `https://127.0.0.1:${port}`));
+  writeFileSync(file, readFileSync(file, 'utf8').replace(fake.server, `https://127.0.0.1:${port}`));
   const api = new ApiClient(new Credentials({ kubeconfig: file }));
   t.teardown(() => api.close());
   t.match(await fault(api.get('/')), { status: 0, reason: 'Unreachable' });

@@ -235,7 +235,7 @@ void t.test('of many that fail together there is one line, and one when all are 
   t.equal(health.status.failing, 1000);
   t.equal(health.status.faults.length, 10);
   for (let index = 0; index < 1000; index++) health.worked(`Secret default/${index}`);
-  t.same(log.slice(1), ['info the Kubernetes API is watched again']);
+  t.same(log.slice(1), ['info all watches of the Kubernetes API work again']);
 });
 
 void t.test('who waits out an outage is woken by whoever gets through', async (t) => {
