@@ -72,6 +72,7 @@ function firstMatch(patterns: TextPrefixes<readonly Ranked[]>, path: string): Ro
 }
 
 function longest(prefix: Found | null, raw: TextPrefixes<Route>, path: string): Route | null {
+  if (raw.size === 0) return prefix?.route ?? null;
   for (const route of raw.of(path)) {
     // Of the two nginx locations `/a/` and `/a` the first is the longer one.
     return prefix !== null && prefix.length + 1 >= route.path.length ? prefix.route : route;

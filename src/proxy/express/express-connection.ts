@@ -5,6 +5,7 @@ import type { Decision, Forward } from '../../snapshot/decision.ts';
 import type { ConnectionEnd } from '../../snapshot/reason.ts';
 import type { RequestHead } from '../../snapshot/request-head.ts';
 import type { Snapshot } from '../../snapshot/snapshot.ts';
+import { monotonicMs } from '../clock.ts';
 import { breakOff, closeGently } from '../closing.ts';
 import { generateRequestId } from '../full/judgement.ts';
 import { readPreflight } from '../headers/preflight.ts';
@@ -46,7 +47,7 @@ export class ExpressConnection {
   /** Bytes of the body of a request that was answered without it. */
   #rest: ExpressExchange | null = null;
   #waiting: Waiting = 'head';
-  /** On the clock of `performance.now`. */
+  /** On the clock of `monotonicMs`. */
   #until = Infinity;
   #since = 0;
   #taking = true;
@@ -61,7 +62,7 @@ export class ExpressConnection {
     this.socket = socket;
     this.connection = connection;
     this.out = new Outgoing(socket);
-    this.#wait('head', performance.now());
+    this.#wait('head', monotonicMs());
     socket.on('data', this.#onData);
     socket.on('drain', this.#onDrain);
     socket.on('end', this.#onEnd);
@@ -100,7 +101,7 @@ export class ExpressConnection {
 
   /** The client does not take what is written for it. */
   watchStall(): void {
-    this.#wait('client', performance.now());
+    this.#wait('client', monotonicMs());
   }
 
   /** The upstream takes nothing of the body for now, or takes it again. */
@@ -109,7 +110,7 @@ export class ExpressConnection {
       this.#wait('upstream', 0);
       this.#pause();
     } else if (this.#exchange?.bodyPending === true) {
-      this.#wait('body', performance.now());
+      this.#wait('body', monotonicMs());
       this.#resume();
     }
   }
@@ -119,7 +120,7 @@ export class ExpressConnection {
     this.lane.report(event);
   }
 
-  /** Looks at the clock, `performance.now`'s, every now and then. */
+  /** Looks at the clock, `monotonicMs`'s, every now and then. */
   look(now: number): void {
     // An idle connection holds on to nothing of its last request for long.
     if (this.#waiting === 'next_request' && now > this.#since + rememberedMs) this.#block = null;
@@ -145,7 +146,8 @@ export class ExpressConnection {
     }
   }
 
-  done(exchange: ExpressExchange): void {
+  /** @param now On the clock of `monotonicMs`. */
+  done(exchange: ExpressExchange, now: number): void {
     if (this.#exchange !== exchange) return;
     this.#exchange = null;
     if (this.#closed) return;
@@ -155,7 +157,7 @@ export class ExpressConnection {
       this.#rest = exchange;
     }
     if (!this.#taking) return this.#close();
-    this.#wait('next_request', performance.now());
+    this.#wait('next_request', now);
     if (!this.#pumping) this.#pump();
   }
 
@@ -171,7 +173,7 @@ export class ExpressConnection {
       if (end === -1 || this.#closed) return;
       if (exchange.bodyPending) {
         if (this.#paused) return;
-        if (exchange.body!.flows) this.#wait('body', performance.now());
+        if (exchange.body!.flows) this.#wait('body', monotonicMs());
         else this.bodyFlows(false);
         return;
       }
@@ -217,7 +219,7 @@ export class ExpressConnection {
   #serve(bytes: Buffer, from: number): void {
     const { lane } = this;
     const snapshot = lane.snapshot();
-    const now = performance.now();
+    const now = monotonicMs();
     const { limits } = snapshot;
     const reading = line.read(bytes, from, bytes.length);
     let block = this.#block;
@@ -281,7 +283,8 @@ export class ExpressConnection {
       }
       if (decision.action === 'forward') {
         plan = this.#plan(snapshot, decision, block, head);
-        if (/[^!-~]/.test(decision.target)) throw new TypeError('a target that cannot be written');
+        // The request's own was read as such.
+        if (decision.target !== target && /[^!-~]/.test(decision.target)) throw new TypeError('a target that cannot be written');
       }
     } catch {
       // Refused there, for its reason.
@@ -313,7 +316,7 @@ export class ExpressConnection {
     }
     if (exchange.over || this.#exchange !== exchange || rest === -1) return;
     if (body === null || body.complete) this.#wait('upstream', 0);
-    else this.#wait('body', performance.now());
+    else this.#wait('body', monotonicMs());
     if (decision.action === 'respond') {
       exchange.respond(decision);
       return;
@@ -361,7 +364,7 @@ export class ExpressConnection {
   readonly #onDrain = (): void => {
     const exchange = this.#exchange;
     if (exchange === null) return;
-    if (this.#waiting === 'client') this.#wait(exchange.bodyPending ? 'body' : 'upstream', performance.now());
+    if (this.#waiting === 'client') this.#wait(exchange.bodyPending ? 'body' : 'upstream', monotonicMs());
     exchange.drained();
   };
 

@@ -3,6 +3,7 @@ import type { RequestReason } from '../../snapshot/reason.ts';
 import { respond } from '../../snapshot/respond.ts';
 import type { Route } from '../../snapshot/snapshot.ts';
 import { renderAnswer } from '../answer.ts';
+import { monotonicMs } from '../clock.ts';
 import { discardableBytes } from '../full/request-body.ts';
 import { frameResponse, type ResponseFraming } from '../full/response-framing.ts';
 import { answerHeaders } from '../headers/answer-headers.ts';
@@ -362,6 +363,7 @@ export class ExpressExchange
     this.body?.drop();
     const { method, target, block, requestId, decision } = this.facts;
     const { connection } = this.#connection;
+    const now = monotonicMs();
     this.#connection.report({
       id: requestId,
       connection,
@@ -375,10 +377,10 @@ export class ExpressExchange
       detail: this.#detail,
       bytesReceived: this.body?.received ?? 0,
       bytesSent: this.#bytesSent,
-      durationMs: performance.now() - this.#startedAt,
+      durationMs: now - this.#startedAt,
       upstream: this.#record,
       upgrade: false,
     });
-    this.#connection.done(this);
+    this.#connection.done(this, now);
   }
 }

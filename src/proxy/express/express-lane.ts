@@ -3,6 +3,7 @@ import type { ConnectionEndedEvent, Observer, RequestEvent } from '../../observe
 import type { Connection } from '../../snapshot/connection.ts';
 import type { Snapshot } from '../../snapshot/snapshot.ts';
 import { trustEndedUnder } from '../../snapshot/trust-ended.ts';
+import { monotonicMs } from '../clock.ts';
 import type { Downstream } from '../full/downstream.ts';
 import type { Decide } from '../full/lane.ts';
 import type { FullLane } from '../full-lane.ts';
@@ -135,7 +136,7 @@ export class ExpressLane {
     if (this.#timer !== null) clearInterval(this.#timer);
     this.#lookMs = lookMs;
     this.#timer = setInterval(() => {
-      const now = performance.now();
+      const now = monotonicMs();
       for (const one of this.#connections) one.look(now);
     }, lookMs).unref();
   }

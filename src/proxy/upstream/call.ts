@@ -31,7 +31,6 @@ export class Call<C extends Pooled, Head> implements OutboundCall, AttemptListen
   readonly #carrier: Carrier<C, Head>;
   readonly #handler: ResponseHandler<Head>;
   readonly #rules: RetryRules;
-  readonly #startedAt: number;
   readonly #tries: Tries | null;
   readonly #now: () => number;
   readonly #over: (call: Call<C, Head>) => void;
@@ -39,6 +38,7 @@ export class Call<C extends Pooled, Head> implements OutboundCall, AttemptListen
   #connection: C | null = null;
   #attempt: Ongoing | null = null;
   #cancel: (() => void) | null = null;
+  #startedAt = 0;
   #chosenAt = 0;
   #sentAt = 0;
   /** Something of a response has been passed on. */
@@ -62,7 +62,6 @@ export class Call<C extends Pooled, Head> implements OutboundCall, AttemptListen
     this.#carrier = carrier;
     this.#handler = handler;
     this.#rules = request.retry ?? usualRetry;
-    this.#startedAt = now();
     this.#tries =
       upstream === null ? null : new Tries(upstream, request.preference ?? null, this.#rules.tries);
     this.#now = now;
@@ -72,7 +71,13 @@ export class Call<C extends Pooled, Head> implements OutboundCall, AttemptListen
 
   /** To be called once, when the caller holds the call: the handler may hear of it before this returns. */
   start(): void {
-    if (!this.#finished) this.#try(this.#tries?.next() ?? null, noEndpoint(this.#request.upstream));
+    if (this.#finished) return;
+    if (this.#tries === null) return this.#fail(noEndpoint(this.#request.upstream));
+    const now = this.#now();
+    this.#startedAt = now;
+    const endpoint = this.#tries.next(now);
+    if (endpoint === null) this.#fail(noEndpoint(this.#request.upstream));
+    else this.#ask(endpoint, now);
   }
 
   abort(): void {
@@ -154,7 +159,8 @@ export class Call<C extends Pooled, Head> implements OutboundCall, AttemptListen
 
   /** A failure that comes fast is no fast answer: it is not measured. */
   #measure(endpoint: LiveEndpoint): void {
-    this.#tries!.upstream.measured(endpoint, this.#now() - this.#chosenAt);
+    const { upstream } = this.#tries!;
+    if (upstream.measures) upstream.measured(endpoint, this.#now() - this.#chosenAt);
   }
 
   #standing(how: Pick<AttemptFailure, 'unsent' | 'answered'>): Standing {
@@ -180,12 +186,16 @@ export class Call<C extends Pooled, Head> implements OutboundCall, AttemptListen
   #try(endpoint: LiveEndpoint | null, why: UpstreamFailure): void {
     if (endpoint === null) return this.#fail(why);
     if (this.#endpoint !== null) this.#tries!.done(this.#endpoint);
+    this.#ask(endpoint, this.#now());
+  }
+
+  #ask(endpoint: LiveEndpoint, now: number): void {
     this.#endpoint = endpoint;
     this.record.endpoint = endpoint.name;
-    this.#chosenAt = this.#now();
-    const kept = this.#carrier.poolOf(endpoint).take();
+    this.#chosenAt = now;
+    const kept = this.#carrier.poolOf(endpoint).take(now);
     if (kept === null) this.#connect(endpoint);
-    else this.#send(kept);
+    else this.#send(kept, now);
   }
 
   #connect(endpoint: LiveEndpoint): void {
@@ -193,7 +203,7 @@ export class Call<C extends Pooled, Head> implements OutboundCall, AttemptListen
       .poolOf(endpoint)
       .open(this.#request.timeouts.connectMs, (failure, connection) => {
         this.#cancel = null;
-        if (connection !== null) return this.#send(connection);
+        if (connection !== null) return this.#send(connection, this.#now());
         this.record.tries++;
         this.#tries!.upstream.failed(endpoint);
         this.#next(
@@ -203,10 +213,10 @@ export class Call<C extends Pooled, Head> implements OutboundCall, AttemptListen
       });
   }
 
-  #send(connection: C): void {
+  #send(connection: C, now: number): void {
     this.record.tries++;
     this.#connection = connection;
-    this.#sentAt = this.#now();
+    this.#sentAt = now;
     this.#attempt = this.#carrier.attempt(connection, this);
     this.#attempt.start();
   }

@@ -66,7 +66,7 @@ export class Connection {
   }
 
   /** Open as far as we know; the upstream may have closed it a moment ago. */
-  get usable(): boolean {
+  usable(): boolean {
     const { socket } = this;
     return !socket.destroyed && socket.readable && socket.writable && socket.readableLength === 0;
   }

@@ -90,11 +90,16 @@ export class LiveUpstream {
   }
 
   /** The endpoint to try next, or null when there is none. */
-  pick(tried: ReadonlySet<LiveEndpoint>, preference: Preference | null = null): LiveEndpoint | null {
-    this.#readmit();
-    const now = this.#surroundings.now();
-    const preferred = chooseFrom(this.endpoints, this.#order(preference), tried, now);
-    if (preferred !== -1) return this.endpoints[preferred]!;
+  pick(
+    tried: ReadonlySet<LiveEndpoint>,
+    preference: Preference | null = null,
+    now: number = this.#surroundings.now(),
+  ): LiveEndpoint | null {
+    this.#readmit(now);
+    if (preference !== null) {
+      const preferred = chooseFrom(this.endpoints, this.#order(preference), tried, now);
+      if (preferred !== -1) return this.endpoints[preferred]!;
+    }
     const { balance } = this.upstream;
     const { random } = this.#surroundings;
     const index =
@@ -108,9 +113,7 @@ export class LiveUpstream {
   }
 
   /** The endpoints that a request would rather have, best first. */
-  #order(preference: Preference | null): Iterable<number> {
-    if (preference === null) return [];
-    const { endpoint, key, subset = 1 } = preference;
+  #order({ endpoint, key, subset = 1 }: Preference): Iterable<number> {
     if (endpoint !== undefined) return [this.endpoints.findIndex(({ name }) => name === endpoint)];
     if (key === undefined) return [];
     const order = ringOf(this.upstream).from(key);
@@ -127,14 +130,20 @@ export class LiveUpstream {
       .map(({ index }) => index);
   }
 
+  /** How long responses take counts. */
+  get measures(): boolean {
+    return this.upstream.balance === 'ewma';
+  }
+
   /** A response took so long, from choosing the endpoint to its last byte. */
   measured(one: LiveEndpoint, ms: number): void {
-    if (this.upstream.balance !== 'ewma') return;
+    if (!this.measures) return;
     one.latency = observed(one.latency, ms, this.#surroundings.now());
   }
 
   /** A request was answered in whole. */
   succeeded(one: LiveEndpoint): void {
+    if (one.condition === initial) return;
     one.condition = succeeded(one.condition, this.#surroundings.now());
   }
 
@@ -165,8 +174,8 @@ export class LiveUpstream {
   }
 
   status(): UpstreamStatus[] {
-    this.#readmit();
     const now = this.#surroundings.now();
+    this.#readmit(now);
     return this.endpoints.map(({ name, condition, active, idle }) => ({
       upstream: this.upstream.name,
       endpoint: name,
@@ -185,8 +194,7 @@ export class LiveUpstream {
   }
 
   /** Seen when someone looks: an ejection needs no timer to end. */
-  #readmit(): void {
-    const now = this.#surroundings.now();
+  #readmit(now: number): void {
     for (const one of this.endpoints) {
       const condition = readmitted(one.condition, now);
       if (condition === one.condition) continue;

@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net';
 import type { Timeouts, Upstream } from '../../snapshot/snapshot.ts';
+import { monotonicMs } from '../clock.ts';
 import { ChunkedReader, type ChunkedSink } from '../wire/chunked-reader.ts';
 import { Fields } from '../wire/fields.ts';
 import { delimit, readResponseHead, type ResponseBody, type ResponseHead } from '../wire/response-head.ts';
@@ -82,6 +83,8 @@ export class PlainConnection implements Pooled, Ongoing, ChunkedSink {
   #spent = false;
   #keptMs = Infinity;
   #idleUntil = Infinity;
+  /** When something was last read. */
+  #readAt = 0;
   #cause: Error | null = null;
   #last: { readonly bytes: Buffer; readonly head: ResponseHead } | null = null;
 
@@ -108,7 +111,7 @@ export class PlainConnection implements Pooled, Ongoing, ChunkedSink {
   }
 
   /** Open as far as we know; the upstream may have closed it a moment ago. */
-  get usable(): boolean {
+  usable(now: number): boolean {
     const { socket } = this;
     return (
       !this.#spent &&
@@ -117,7 +120,7 @@ export class PlainConnection implements Pooled, Ongoing, ChunkedSink {
       socket.readable &&
       socket.writable &&
       socket.readableLength === 0 &&
-      performance.now() < this.#idleUntil
+      now < this.#idleUntil
     );
   }
 
@@ -201,6 +204,7 @@ export class PlainConnection implements Pooled, Ongoing, ChunkedSink {
 
   readonly #onData = (chunk: Buffer): void => {
     this.#answered = true;
+    this.#readAt = monotonicMs();
     if (this.#listener === null) {
       this.destroy();
       return;
@@ -277,7 +281,7 @@ export class PlainConnection implements Pooled, Ongoing, ChunkedSink {
     const kept = Math.min(this.#keepAlive.timeoutMs, (keptMs ?? Infinity) - keptMarginMs);
     if (kept <= 0) this.#spent = true;
     this.#keptMs = kept;
-    this.#reading.start(timeouts.readMs);
+    this.#reading.start(timeouts.readMs, this.#readAt);
   }
 
   #readBody(bytes: Buffer, from: number): void {
@@ -315,7 +319,7 @@ export class PlainConnection implements Pooled, Ongoing, ChunkedSink {
     const flows = listener.data(piece);
     if (this.#listener !== listener) return;
     if (flows) {
-      if (!this.#paused) this.#reading.start(this.#request!.timeouts.readMs);
+      if (!this.#paused) this.#reading.start(this.#request!.timeouts.readMs, this.#readAt);
       return;
     }
     this.#hold();
@@ -336,10 +340,10 @@ export class PlainConnection implements Pooled, Ongoing, ChunkedSink {
     if (this.#paused && !this.#spent) this.socket.resume();
     const kept = this.#keptMs;
     this.#forget();
-    this.#idleUntil = performance.now() + kept;
+    this.#idleUntil = this.#readAt + kept;
     if (this.#spent) this.destroy();
     // Closes it if it is not taken again by then.
-    else this.#reading.start(kept);
+    else this.#reading.start(kept, this.#readAt);
     listener.end();
   }
 

@@ -14,8 +14,8 @@ export interface Pooled {
   readonly openedAt: number;
   /** Requests it has carried. */
   readonly requests: number;
-  /** Open as far as is known, and fit for another request. */
-  readonly usable: boolean;
+  /** Open as far as is known, and fit for another request. @param now - on the clock of `performance.now` */
+  usable(now: number): boolean;
   destroy(): void;
 }
 
@@ -53,11 +53,11 @@ export class Pool<C extends Pooled> {
   }
 
   /** A kept connection, or null. */
-  take(): C | null {
+  take(now: number = this.#parts.now()): C | null {
     for (;;) {
       const connection = this.#idle.pop();
       if (connection === undefined) return null;
-      if (connection.usable) return connection;
+      if (connection.usable(now)) return connection;
       connection.destroy();
     }
   }
@@ -79,9 +79,9 @@ export class Pool<C extends Pooled> {
 
   /** A connection whose request is over comes back, to be kept or closed. */
   release(connection: C): void {
-    const spent =
-      connection.requests >= requestLimit || this.#parts.now() - connection.openedAt >= ageLimitMs;
-    if (this.#retired || spent || !connection.usable) {
+    const now = this.#parts.now();
+    const spent = connection.requests >= requestLimit || now - connection.openedAt >= ageLimitMs;
+    if (this.#retired || spent || !connection.usable(now)) {
       connection.destroy();
       return;
     }

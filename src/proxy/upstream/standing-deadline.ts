@@ -1,3 +1,5 @@
+import { monotonicMs } from '../clock.ts';
+
 /** The longest delay that timers take; a longer one would fire at once. */
 const longestMs = 2 ** 31 - 1;
 
@@ -14,14 +16,13 @@ export class StandingDeadline {
   #looksAt = Infinity;
 
   /** @param now A clock that never goes back, in milliseconds. */
-  constructor(expired: () => void, now: () => number = () => performance.now()) {
+  constructor(expired: () => void, now: () => number = monotonicMs) {
     this.#expired = expired;
     this.#now = now;
   }
 
   /** @param ms From now, in milliseconds; what was set before no longer counts. */
-  start(ms: number): void {
-    const now = this.#now();
+  start(ms: number, now: number = this.#now()): void {
     this.#due = now + ms;
     if (this.#looksAt > this.#due) this.#look(now);
   }

@@ -20,13 +20,13 @@ export class Tries {
     this.#most = most ?? upstream.upstream.tries;
   }
 
-  /** The next endpoint, its request counted as under way until `done`; null when there is none left to try. */
-  next(): LiveEndpoint | null {
+  /** The next endpoint, its request counted as under way until `done`; null when there is none left to try. @param now - on the upstream's clock */
+  next(now?: number): LiveEndpoint | null {
     if (this.#first !== null) {
       if (this.#tried.size + (this.#tried === none ? 1 : 0) >= this.#most) return null;
       if (this.#tried === none) this.#tried = new Set([this.#first]);
     } else if (this.#most < 1) return null;
-    const one = this.upstream.pick(this.#tried, this.#preference);
+    const one = this.upstream.pick(this.#tried, this.#preference, now);
     if (one === null) return null;
     if (this.#first === null) this.#first = one;
     else this.#tried = new Set([...this.#tried, one]);

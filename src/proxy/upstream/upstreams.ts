@@ -1,6 +1,7 @@
 import type { Observer } from '../../observe/observer.ts';
 import { type RetryRules, usualRetry } from '../../snapshot/retry.ts';
 import type { Timeouts, Upstream } from '../../snapshot/snapshot.ts';
+import { monotonicMs } from '../clock.ts';
 import { Call } from './call.ts';
 import { type Carrier, UndiciCarrier } from './carrier.ts';
 import { failure, UpstreamError } from './failure.ts';
@@ -45,7 +46,7 @@ export class Upstreams {
   constructor({ observer, now, random }: UpstreamsOptions) {
     this.#surroundings = {
       observer,
-      now: now ?? (() => performance.now()),
+      now: now ?? monotonicMs,
       random: random ?? Math.random,
     };
   }

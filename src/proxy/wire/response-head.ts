@@ -20,6 +20,8 @@ export interface ResponseHead {
   readonly persistent: boolean;
   /** How long it says that it keeps it, in milliseconds (`Keep-Alive: timeout=`); null: it does not say. */
   readonly keptMs: number | null;
+  /** How the body is delimited, unless the request was HEAD; null where that can be read in more than one way. */
+  readonly body: ResponseBody | null;
   /** Bytes on the wire. */
   readonly size: number;
   /** What whoever passed it on made of it last. An upstream that sends the same bytes again gives the same head. */
@@ -55,13 +57,15 @@ export function readResponseHead(
   const headers = fields.list(bytes.toString('latin1', from, to), from);
   const options = connectionOptions(headers);
   const persistent = start[1] === '1' ? !options.includes('close') : options.includes('keep-alive');
+  const status = Number(start[2]);
   return {
     ok: true,
     head: {
-      status: Number(start[2]),
+      status,
       headers,
       persistent,
       keptMs: readKeptMs(headers),
+      body: bodyOf(status, headers),
       size: to - from,
       rendering: null,
     },
@@ -72,14 +76,20 @@ export function readResponseHead(
  * How the body that follows a head is delimited, or null where that can be read in more than one way: two lengths, a
  * length beside a coding, a coding that is not just `chunked`.
  */
-export function delimit(method: string, { status, headers }: ResponseHead): ResponseBody | null {
+export function delimit(method: string, { body }: Pick<ResponseHead, 'body'>): ResponseBody | null {
+  return method === 'HEAD' && body !== null ? none : body;
+}
+
+const none: ResponseBody = Object.freeze({ kind: 'none' });
+
+function bodyOf(status: number, headers: readonly string[]): ResponseBody | null {
   const lengths = valuesOf(headers, 'content-length');
   const codings = valuesOf(headers, 'transfer-encoding');
   const [length] = lengths;
   if (lengths.length + codings.length > 1) return null;
   if (length !== undefined && !/^[0-9]{1,15}$/.test(length)) return null;
   if (codings.length > 0 && codings[0]!.toLowerCase() !== 'chunked') return null;
-  if (method === 'HEAD' || status === 204 || status === 304) return { kind: 'none' };
+  if (status === 204 || status === 304) return none;
   if (length !== undefined) return { kind: 'length', length: Number(length) };
   return { kind: codings.length > 0 ? 'chunked' : 'close' };
 }
