@@ -284,7 +284,8 @@ export class ExpressConnection {
       if (decision.action === 'forward') {
         plan = this.#plan(snapshot, decision, block, head);
         // The request's own was read as such.
-        if (decision.target !== target && /[^!-~]/.test(decision.target)) throw new TypeError('a target that cannot be written');
+        if (decision.target !== target && /[^!-~]/.test(decision.target))
+          throw new TypeError('a target that cannot be written');
       }
     } catch {
       // Refused there, for its reason.
