@@ -10,6 +10,7 @@ import { breakOff, closeGently } from '../closing.ts';
 import { generateRequestId } from '../full/judgement.ts';
 import { readPreflight } from '../headers/preflight.ts';
 import { chooseRequestId } from '../headers/request-id.ts';
+import { readBuffers } from '../read-buffers.ts';
 import { plainValueBytes } from '../wire/bytes.ts';
 import { Fields } from '../wire/fields.ts';
 import { ExpressExchange } from './express-exchange.ts';
@@ -169,6 +170,7 @@ export class ExpressConnection {
       return;
     }
     if (exchange.bodyPending) {
+      readBuffers.read(chunk.length);
       const end = exchange.body!.feed(chunk, 0);
       if (end === -1 || this.#closed) return;
       if (exchange.bodyPending) {

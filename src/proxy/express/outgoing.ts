@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net';
+import { readBuffers } from '../read-buffers.ts';
 
 /** What is on its way to a client, put together before it is written: a head and the first of its body go as one. */
 export class Outgoing {
@@ -35,6 +36,7 @@ export class Outgoing {
     for (const piece of pieces) length += piece.length;
     // Copied: what upstreams send stands where the next read goes, and a TLS record for each piece would cost more.
     const all = Buffer.allocUnsafe(length);
+    readBuffers.read(length);
     let at = head === null ? 0 : all.write(head, 0, 'latin1');
     for (const piece of pieces) {
       at += typeof piece === 'string' ? all.write(piece, at, 'latin1') : piece.copy(all, at);

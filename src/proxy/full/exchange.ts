@@ -8,6 +8,7 @@ import { renderAnswer } from '../answer.ts';
 import { answerHeaders } from '../headers/answer-headers.ts';
 import { valuesOf } from '../headers/field.ts';
 import { planResponseHeaders } from '../headers/response.ts';
+import { readBuffers } from '../read-buffers.ts';
 import type { OutboundCall, UpstreamRecord } from '../upstream/outbound.ts';
 import type { Downstream } from './downstream.ts';
 import { judge, type Judgement } from './judgement.ts';
@@ -209,6 +210,7 @@ export class Exchange {
   write(chunk: Buffer): boolean {
     if (this.#over) return false;
     this.#bytesSent += chunk.length;
+    readBuffers.read(chunk.length);
     const wait = this.#pace?.sent(chunk.length) ?? 0;
     const flows = this.response.write(chunk);
     if (flows && wait === 0) return true;

@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import { Readable } from 'node:stream';
+import { readBuffers } from '../read-buffers.ts';
 
 /** A body up to this many bytes is read and thrown away to keep the connection; a larger one costs it. */
 export const discardableBytes = 65_536;
@@ -73,6 +74,7 @@ export class RequestBody extends Readable {
 
   readonly #onData = (chunk: Buffer): void => {
     this.bytes += chunk.length;
+    readBuffers.read(chunk.length);
     if (this.bytes > this.#options.limit) {
       this.#fail('body_too_large', `more than ${this.#options.limit} bytes came`);
       return;
