@@ -67,6 +67,15 @@ export class TcpProxy {
     for (const pair of this.#pairs) stall(pair);
   }
 
+  /** What stalled goes on, with all that was held meanwhile. */
+  flow(): void {
+    this.pass();
+    for (const [near, far] of this.#pairs) {
+      near.pipe(far);
+      far.pipe(near);
+    }
+  }
+
   /** Every connection is reset, and so are new ones. */
   refuse(): void {
     this.#state.mode = 'refuse';

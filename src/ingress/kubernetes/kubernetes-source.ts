@@ -26,7 +26,7 @@ export interface KubernetesOptions extends ClusterScope {
 }
 
 /** A change waits so long for others, in milliseconds, and so long at most while they keep coming. */
-const quietMs = 10;
+const quietMs = 25;
 const longestMs = 100;
 
 /** A Secret that is named for the first time is waited for so long, so that no host is served without it for a moment. */
