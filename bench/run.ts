@@ -1,6 +1,7 @@
 import { compare } from './compare/compare.ts';
 import { measureDecisions } from './decide.ts';
 import { measureHandshakes } from './handshake.ts';
+import { measureIdentities } from './identities.ts';
 import { measureIngress } from './ingress.ts';
 import { measureReload } from './reload.ts';
 import { measureRequests } from './requests.ts';
@@ -8,7 +9,7 @@ import { Rig } from './rig.ts';
 
 // `npm run bench` compares us with nginx, HAProxy and Caddy. With a name behind `--` it measures one thing: `requests`, ours
 // beside nginx's; `handshake`, and memory of idle connections; `reload`, of many hosts; `ingress`, loads of many manifests;
-// `decide`, one decision and an explanation. What is needed: Debian's nginx and haproxy, and caddy where there is one; taskset
+// `decide`, one decision and an explanation; `identities`, what noting clients costs. What is needed: Debian's nginx and haproxy, and caddy where there is one; taskset
 // where there is one. NODE_FLAGS are for our proxy's node: `--cpu-prof --cpu-prof-dir=/tmp` leaves a profile.
 
 const benches: Readonly<Record<string, (rig: Rig) => Promise<void>>> = {
@@ -18,6 +19,7 @@ const benches: Readonly<Record<string, (rig: Rig) => Promise<void>>> = {
   reload: measureReload,
   ingress: measureIngress,
   decide: measureDecisions,
+  identities: measureIdentities,
 };
 
 const [name = 'compare'] = process.argv.slice(2);

@@ -32,6 +32,11 @@ const commands: Readonly<Record<string, Entry>> = {
       "replay --log FILE           say which of yesterday's requests a new configuration would answer differently",
     load: async () => (await import('./replay/command.ts')).runReplay,
   },
+  doctor: {
+    summary:
+      'doctor --config FILE        say what is wrong, or soon will be: runtime, certificates, upstreams, system',
+    load: async () => (await import('./doctor/command.ts')).runDoctor,
+  },
   identities: {
     summary: 'identities --admin URL      say who the clients are',
     load: async () => (await import('./observe/inventory/command.ts')).runIdentities,

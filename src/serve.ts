@@ -4,6 +4,7 @@ import { App, ConfigurationError, ListenError, type Addresses } from './app.ts';
 import { defaults } from './config/defaults.ts';
 import type { CommandIo } from './command-io.ts';
 import type { Source } from './config/source.ts';
+import { selfTest } from './doctor/self-test.ts';
 import { createObservability, type Observability } from './observe/observe.ts';
 import { sourceFlags, sourceOf, sourceUsage } from './source-options.ts';
 import { Supervisor } from './supervise/supervisor.ts';
@@ -47,7 +48,15 @@ export async function runServe(args: readonly string[], io: CommandIo): Promise<
     io.stderr.write(`mtls-ingress serve: ${source}\n\n${usage}`);
     return 2;
   }
-  const app = await createApp(source, observability());
+  const [app, faults] = await Promise.all([createApp(source, observability()), selfTest()]);
+  for (const { severity, message, fix } of faults) {
+    if (severity !== 'error') {
+      observability().log.program('warn', message, { fix });
+      continue;
+    }
+    io.stderr.write(`mtls-ingress: ${message}: ${fix}\n`);
+    return 1;
+  }
   try {
     return await serveUntilStopped(app, () => {
       if (values['no-watch'] !== true) app.watch();

@@ -11,12 +11,12 @@ let made: ThrowawayCertificate | null = null;
 
 /** Made once per process: self-signed, P-256, which is the cheapest that a TLS 1.2 server can sign with. */
 export function throwawayCertificate(): ThrowawayCertificate {
-  made ??= make();
+  made ??= newThrowawayCertificate();
   return made;
 }
 
-/** RFC 5280 §4.1, with an empty name, no extensions and a validity from 1970 to 2049. */
-function make(): ThrowawayCertificate {
+/** Another one. RFC 5280 §4.1, with an empty name, no extensions and a validity from 1970 to 2049. */
+export function newThrowawayCertificate(): ThrowawayCertificate {
   const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
   // ecdsa-with-SHA256, 1.2.840.10045.4.3.2
   const algorithm = der(0x30, der(0x06, Buffer.from('2a8648ce3d040302', 'hex')));
