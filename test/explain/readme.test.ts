@@ -25,7 +25,10 @@ await t.test('explain and test print what README says that they print', async (t
   const dir = t.testdir();
   cpSync(join(project, 'config'), join(dir, 'config'), { recursive: true });
   await makeDemoPki(join(dir, 'certs', 'demo'));
-  t.strictSame([...new Set(shown.map(([, command]) => command))].toSorted((a, b) => a!.localeCompare(b!)), ['explain', 'test']);
+  t.strictSame(
+    [...new Set(shown.map(([, command]) => command))].toSorted((a, b) => a!.localeCompare(b!)),
+    ['explain', 'test'],
+  );
   for (const [, command = '', args = '', output = ''] of shown) {
     const [node, line] = cleanNode(join(project, 'src', 'main.ts'), command, ...args.split(' '));
     const ran = spawnSync(node, line, { cwd: dir, encoding: 'utf8' });
