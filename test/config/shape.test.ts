@@ -35,7 +35,7 @@ const cases: readonly Case[] = [
     name: 'an unknown key like none',
     change: [['accessLog: false', 'colour: red']],
     problems: [
-      '44:1 /colour unknown key `colour`; here may stand listeners, include, tls, hosts, upstreams, forwarded, limits, shutdown, denyList, onTrustEnd, metrics, accessLog, expressLane, denials or workers',
+      '44:1 /colour unknown key `colour`; here may stand listeners, include, tls, hosts, upstreams, forwarded, limits, shutdown, denyList, onTrustEnd, metrics, accessLog, expressLane, denials, inventory or workers',
     ],
   },
   {

@@ -47,7 +47,7 @@ void t.test('who asks once is told that the cluster does not answer', async (t) 
     ...options,
     client: fake.client(),
     log: () => {},
-    firstWithinMs: 1500,
+    firstWithinMs: 5000,
   });
   t.teardown(() => source.close());
   const loaded = await source.load();
