@@ -1,9 +1,20 @@
+import type { X509Certificate } from 'node:crypto';
+
+/** How long there is nothing to tell of a host, in milliseconds since 1970, and of what files that holds. */
+export interface Quiet {
+  readonly since: number;
+  readonly until: number;
+  readonly files: ReadonlyMap<string, string | undefined>;
+}
+
 /**
  * What was found out about texts, by their contents, for as long as each load asks for it again. The texts of unchanged
  * files are the same strings, so to find them again costs one look into a map. Hosts in which the
  * rules found nothing are known by the identity of their configuration.
  */
 export class CheckMemory {
+  #quiet = new WeakMap<object, Quiet>();
+  #leaf: { readonly pem: string; readonly leaf: X509Certificate | null } | null = null;
   #fine = new WeakSet<object>();
   #upstreams: ReadonlySet<string> = new Set();
   #rest = '';
@@ -19,8 +30,31 @@ export class CheckMemory {
 
   /** The load is over: what it did not ask for is forgotten. */
   end(): void {
+    this.#leaf = null;
     this.#ids.end();
     this.#facts.end();
+  }
+
+  /** There was nothing to tell of this host. */
+  quiet(host: object, quiet: Quiet): void {
+    this.#quiet.set(host, quiet);
+  }
+
+  /** There is nothing to tell of this host; false also where nobody knows. */
+  isQuiet(host: object, material: ReadonlyMap<string, string>, now: number): boolean {
+    const quiet = this.#quiet.get(host);
+    if (quiet === undefined || now < quiet.since || now >= quiet.until) return false;
+    for (const [file, contents] of quiet.files) if (material.get(file) !== contents) return false;
+    return true;
+  }
+
+  /**
+   * The first certificate of a file. Only the last is kept, for certificates take much room, and thousands of hosts may
+   * share one.
+   */
+  leaf(pem: string, read: () => X509Certificate | null): X509Certificate | null {
+    if (this.#leaf?.pem !== pem) this.#leaf = { pem, leaf: read() };
+    return this.#leaf.leaf;
   }
 
   /**

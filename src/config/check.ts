@@ -4,8 +4,14 @@ import { normaliseConfigName } from './rules/names.ts';
 import type { Material } from '../snapshot/compile.ts';
 import { adminHostOf, adminPath } from './admin-host.ts';
 import { crlWarnings } from './check-crls.ts';
-import { CheckMemory } from './check-memory.ts';
-import { type FileReference, fileReferences } from './file-references.ts';
+import { CheckMemory, type Quiet } from './check-memory.ts';
+import {
+  adminReferences,
+  type FileReference,
+  fileReferences,
+  hostReferences,
+  otherReferences,
+} from './file-references.ts';
 import { certificatesOf, subjectOf } from './fit.ts';
 import { readPem } from './pem.ts';
 import { error, type Finding, pointer, warning } from './problem.ts';
@@ -39,13 +45,7 @@ export function* materialSteps(
 ): Steps<Finding[]> {
   const findings: Finding[] = [];
   for (const reference of references) {
-    const { file, role } = reference;
-    const pem = material.get(file);
-    if (pem === undefined || (role !== 'certificate' && role !== 'ca')) continue;
-    const facts = memory.about('dates', [pem], () => datedFile(pem));
-    const found =
-      role === 'ca' ? trustFindings(reference, facts, now) : certificateFindings(reference, facts, now);
-    findings.push(...found);
+    findings.push(...dateFindings(reference, material, now, memory));
     yield;
   }
   const admin = adminHostOf(config);
@@ -57,6 +57,74 @@ export function* materialSteps(
     yield;
   }
   return findings;
+}
+
+/**
+ * The findings of `materialSteps` on a whole configuration, host by host. A host of which there was nothing to tell is not looked
+ * at again before its first certificate nears its end, for as long as it is the same object with the same files: so it costs
+ * nothing for a source that keeps its hosts' identity.
+ */
+export function* hostwiseSteps(
+  config: Config,
+  material: Material,
+  now: number,
+  memory: CheckMemory,
+): Steps<Finding[]> {
+  const findings: Finding[] = [];
+  for (const reference of [...adminReferences(config), ...otherReferences(config)]) {
+    findings.push(...dateFindings(reference, material, now, memory));
+  }
+  const admin = adminHostOf(config);
+  if (admin !== null) findings.push(...crlWarnings(admin, adminPath, material, now, memory));
+  yield;
+  for (const [index, host] of config.hosts.entries()) {
+    if (memory.isQuiet(host, material, now)) continue;
+    const path = pointer('hosts', index);
+    const references = hostReferences(host, path);
+    const found = [
+      ...references.flatMap((reference) => dateFindings(reference, material, now, memory)),
+      ...coverage(host, path, material, memory),
+      ...crlWarnings(host, path, material, now, memory),
+    ];
+    findings.push(...found);
+    if (found.length === 0) memory.quiet(host, quietOf(references, material, now, memory));
+    yield;
+  }
+  return findings;
+}
+
+function quietOf(
+  references: readonly FileReference[],
+  material: Material,
+  now: number,
+  memory: CheckMemory,
+): Quiet {
+  let until = Infinity;
+  for (const { file, role } of references) {
+    // When a CRL is due is not told beforehand.
+    if (role === 'crl') until = 0;
+    const pem = material.get(file);
+    if (pem === undefined || (role !== 'certificate' && role !== 'ca')) continue;
+    for (const { to } of datesOf(pem, memory).certificates) until = Math.min(until, to - expiryNotice);
+  }
+  return { since: now, until, files: new Map(references.map(({ file }) => [file, material.get(file)])) };
+}
+
+function dateFindings(
+  reference: FileReference,
+  material: Material,
+  now: number,
+  memory: CheckMemory,
+): Finding[] {
+  const { file, role } = reference;
+  const pem = material.get(file);
+  if (pem === undefined || (role !== 'certificate' && role !== 'ca')) return [];
+  const facts = datesOf(pem, memory);
+  return role === 'ca' ? trustFindings(reference, facts, now) : certificateFindings(reference, facts, now);
+}
+
+function datesOf(pem: string, memory: CheckMemory): DatedFile {
+  return memory.about('dates', [pem], () => datedFile(pem));
 }
 
 /** What of a file of certificates is told of: plain data, for the certificates themselves would take much room. */
@@ -163,7 +231,15 @@ function coverage(host: HostConfig, path: string, material: Material, memory: Ch
   if (pem === undefined) return [];
   const findings: Finding[] = [];
   for (const [index, name] of host.names.entries()) {
-    const lacking = memory.about('covers', [pem, name], () => namesWithout(pem, name) ?? covered);
+    const lacking = memory.about(
+      'covers',
+      [pem, name],
+      () =>
+        namesWithout(
+          memory.leaf(pem, () => certificatesOf(pem)[0] ?? null),
+          name,
+        ) ?? covered,
+    );
     if (typeof lacking !== 'string') continue;
     const message = `the certificate in ${quote(host.certificate.cert)} does not cover ${quote(name)}: it has ${lacking}`;
     findings.push(error(`${path}/names/${index}`, message));
@@ -174,10 +250,9 @@ function coverage(host: HostConfig, path: string, material: Material, memory: Ch
 const covered = Symbol('covered');
 
 /** The names that a certificate has instead of this one; null where it covers it, or nothing can be said. */
-function namesWithout(pem: string, name: string): string | null {
-  const [leaf] = certificatesOf(pem);
+function namesWithout(leaf: X509Certificate | null, name: string): string | null {
   const normal = normaliseConfigName(name);
-  if (leaf === undefined || normal === null || covers(leaf, normal)) return null;
+  if (leaf === null || normal === null || covers(leaf, normal)) return null;
   return leaf.subjectAltName === undefined ? 'no names at all' : quote(leaf.subjectAltName);
 }
 

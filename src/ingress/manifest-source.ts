@@ -1,5 +1,7 @@
 import { error, formatProblem } from '../config/problem.ts';
-import { checkMaterial } from '../config/check.ts';
+import { CheckMemory } from '../config/check-memory.ts';
+import { hostwiseSteps } from '../config/check.ts';
+import { inSlices } from '../slices.ts';
 import type { Loaded, Source, SourceProblem, Unloadable } from '../config/source.ts';
 import { watchFiles } from '../config/watch.ts';
 import { makeDefaultCertificate } from './default-certificate.ts';
@@ -26,6 +28,7 @@ export function createManifestSource(
   let readAt = Date.now();
   let whole: Promise<TranslateOptions> | null = null;
   const memory = new TranslationMemory();
+  const checks = new CheckMemory();
   return {
     async load(): Promise<Loaded | Unloadable> {
       const began = Date.now();
@@ -44,6 +47,9 @@ export function createManifestSource(
       }
       const translation = translate(manifests.objects, await whole, memory);
       const { config, material } = translation;
+      checks.begin();
+      const findings = await inSlices(hostwiseSteps(config, material, began, checks));
+      checks.end();
       const problems: SourceProblem[] = [
         ...manifests.faults.map((fault) => ({
           severity: 'error' as const,
@@ -64,7 +70,7 @@ export function createManifestSource(
                 line: `${path}:1:1 / ${translation.defaultFault}`,
               },
             ]),
-        ...checkMaterial(config, material, began).map(({ message }) => ({
+        ...findings.map(({ message }) => ({
           severity: 'warning' as const,
           kind: 'file' as const,
           line: `${path}:1:1 / warning: ${message}`,

@@ -1,8 +1,10 @@
 import t from 'tap';
-import { checkMaterial } from '../../src/config/check.ts';
+import { CheckMemory } from '../../src/config/check-memory.ts';
+import { checkMaterial, hostwiseSteps } from '../../src/config/check.ts';
 import { readDocument } from '../../src/config/document.ts';
 import { formatProblem } from '../../src/config/problem.ts';
 import type { Config } from '../../src/config/schema.ts';
+import { finish } from '../../src/steps.ts';
 import { createAuthority } from '../support/pki.ts';
 import { changed, material, valid } from './fixture.ts';
 
@@ -213,4 +215,31 @@ void t.test('a route with a CA of its own is told of a CRL that is none of its',
     /^c:12:12 \/hosts\/0\/clientAuth\/crl warning: `ca.crl` has no CRL of `CN=Other`/,
     /^c:12:12 \/hosts\/0\/clientAuth\/crl warning: the 1st CRL in `ca.crl` is of none of the CAs in `other.pem`/,
   ]);
+});
+
+void t.test('host by host the same is found, also by who remembers that there was nothing', async (t) => {
+  const config = readDocument('c', valid).data as Config;
+  const memory = new CheckMemory();
+  const good = await made({ server: { notBefore: now - 5 * day, notAfter: now + 50 * day } });
+  const others = [
+    await made({ server: { hosts: ['other.example.com'] } }),
+    await made({ ca: { notAfter: now + 2 * day } }),
+    await made({ crl: { nextUpdate: now - day } }),
+  ];
+  let found = 0;
+  for (const [index, contents] of [good, good, ...others.flatMap((other) => [other, good])].entries()) {
+    for (const days of [0, 1, 19, 21, 49, 51, 10, -6, 0]) {
+      const at = now + days * day;
+      const material = new Map(Object.entries(contents));
+      memory.begin();
+      const hostwise = finish(hostwiseSteps(config, material, at, memory));
+      memory.end();
+      const whole = checkMaterial(config, material, at);
+      found += whole.length;
+      const inOrder = (findings: readonly object[]): string[] =>
+        findings.map((finding) => JSON.stringify(finding)).sort();
+      t.same(inOrder(hostwise), inOrder(whole), `contents ${index}, day ${days}`);
+    }
+  }
+  t.ok(found > 0);
 });

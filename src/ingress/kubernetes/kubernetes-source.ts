@@ -1,8 +1,7 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import { Burst } from '../../burst.ts';
 import { CheckMemory } from '../../config/check-memory.ts';
-import { materialSteps } from '../../config/check.ts';
-import { fileReferences } from '../../config/file-references.ts';
+import { hostwiseSteps } from '../../config/check.ts';
 import type { Loaded, Source, SourceProblem, Unloadable } from '../../config/source.ts';
 import { inSlices } from '../../slices.ts';
 import { makeDefaultCertificate } from '../default-certificate.ts';
@@ -110,9 +109,7 @@ export class KubernetesSource implements Source {
       return { ok: false, problems: [`kubernetes / there is no ConfigMap ${configMap}`] };
     }
     this.#checks.begin();
-    const findings = await inSlices(
-      materialSteps(config, material, now, fileReferences(config), this.#checks),
-    );
+    const findings = await inSlices(hostwiseSteps(config, material, now, this.#checks));
     this.#checks.end();
     const problems: SourceProblem[] = [
       ...translation.problems.map((problem) => ({
