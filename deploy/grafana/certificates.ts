@@ -121,6 +121,10 @@ export const certificates: Dashboard = {
         graph('Age of CRLs', 'A saw-tooth, as long as new ones come.', 's', [
           query(`max by (host, issuer) (mtls_crl_age_seconds{${chosen}})`, '{{host}} {{issuer}}'),
         ]),
+        graph('Clients', 'Identities that are remembered, and those whose certificate runs out.', 'short', [
+          query(`max by (job) (mtls_identities{${chosen}})`, 'all of {{job}}'),
+          query(`max by (window) (mtls_identities_expiring{${chosen}})`, 'within {{window}}'),
+        ]),
         graph('Revoked certificates', 'By the CA that revoked them.', 'short', [
           query(`max by (issuer) (mtls_crl_revoked_entries{${chosen}})`, '{{issuer}}'),
         ]),

@@ -72,6 +72,9 @@ export const overview: Dashboard = {
         graph('Denied by policy', 'Good certificates that a policy refused, by what missed.', 'reqps', [
           perSecond('mtls_policy_decisions_total', `${chosen}, decision="deny"`, ['host', 'reason']),
         ]),
+        graph('Would be denied', 'Served, because the check only reports (mode: report).', 'reqps', [
+          perSecond('mtls_would_deny_total', chosen, ['host', 'reason']),
+        ]),
         graph('Ended midway', 'The client left, or the upstream broke off its response.', 'reqps', [
           perSecond('mtls_requests_aborted_total', chosen, ['reason']),
         ]),
@@ -164,6 +167,15 @@ export const overview: Dashboard = {
           'What is refused (error), or ought to be looked at (warning).',
           'short',
           [query(`max by (severity, kind) (mtls_ingress_problems{${chosen}})`, '{{severity}} {{kind}}')],
+        ),
+        graph(
+          'Kubernetes API',
+          'Watches that fail now, and calls that failed in the last hour, by reason.',
+          'short',
+          [
+            query(`sum by (instance) (mtls_kubernetes_failing_watches{${chosen}})`, '{{instance}} watches'),
+            query(`sum by (reason) (increase(mtls_kubernetes_faults_total{${chosen}}[1h]))`, '{{reason}}'),
+          ],
         ),
         graph(
           'Versions',

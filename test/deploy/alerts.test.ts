@@ -89,7 +89,7 @@ void t.test(
       if (path !== undefined) t.ok(endpoints.has(path), `${alert}: ${path}`);
       else if (command === 'pki') t.match(ofPki, ` ${sub} `, `${alert}: pki ${sub}`);
       else if (command !== '') t.match(ours, `mtls-ingress ${command} `, `${alert}: ${command}`);
-      else t.match(annotations.command, /^(?:openssl|dmesg) /, alert);
+      else t.match(annotations.command, /^(?:openssl|dmesg|kubectl) /, alert);
     }
     t.end();
   },
