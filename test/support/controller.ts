@@ -6,11 +6,10 @@ import type { TLSSocket } from 'node:tls';
 import { setTimeout as wait } from 'node:timers/promises';
 import type { Test } from 'tap';
 import { App } from '../../src/app.ts';
-import { ApiClient } from '../../src/ingress/kubernetes/api-client.ts';
 import type { Times } from '../../src/ingress/kubernetes/collection.ts';
 import { type CredentialOptions, Credentials } from '../../src/ingress/kubernetes/credentials.ts';
-import { KubernetesSource } from '../../src/ingress/kubernetes/kubernetes-source.ts';
-import { type ClusterFlags, readClusterFlags } from '../../src/ingress/kubernetes/serve-options.ts';
+import type { KubernetesSource } from '../../src/ingress/kubernetes/kubernetes-source.ts';
+import { assembleSource, type ClusterFlags } from '../../src/ingress/kubernetes/serve-options.ts';
 import { createObservability } from '../../src/observe/observe.ts';
 import type { ClientCertificate } from './client.ts';
 
@@ -39,26 +38,24 @@ export async function startController(
   const observability = createObservability({
     destination: { write: (line: string) => void log.push(JSON.parse(line) as Record<string, unknown>) },
   });
-  const options = readClusterFlags({
-    address: '127.0.0.1',
-    'https-port': '0',
-    'http-port': '0',
-    'admin-port': '0',
-    ...flags,
-  });
-  if ('fault' in options) throw new Error(options.fault);
-  const source = new KubernetesSource({
-    ...options,
-    times,
-    client: new ApiClient(
-      new Credentials({
+  const source = assembleSource(
+    {
+      address: '127.0.0.1',
+      'https-port': '0',
+      'http-port': '0',
+      'admin-port': '0',
+      ...flags,
+    },
+    {
+      observability,
+      times,
+      credentials: new Credentials({
         keepMs: 500,
         ...(typeof credentials === 'string' ? { kubeconfig: credentials } : credentials),
       }),
-    ),
-    log: (...line) => observability.log.program(...line),
-    report: observability.metrics,
-  });
+    },
+  );
+  if (typeof source === 'string') throw new Error(source);
   const app = new App(source, observability);
   t.teardown(() => app.stop());
   const { https, admin } = await app.start();

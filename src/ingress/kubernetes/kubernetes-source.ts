@@ -5,7 +5,7 @@ import { hostwiseSteps } from '../../config/check.ts';
 import type { Loaded, Source, SourceProblem, Unloadable } from '../../config/source.ts';
 import { inSlices } from '../../slices.ts';
 import { makeDefaultCertificate } from '../default-certificate.ts';
-import { keyOf } from '../object.ts';
+import { keyOf, type KubernetesObject } from '../object.ts';
 import type { TranslateOptions } from '../options.ts';
 import { formatIngressProblem } from '../problem.ts';
 import { translate, type Translation, TranslationMemory } from '../translate.ts';
@@ -13,6 +13,7 @@ import type { ApiClient } from './api-client.ts';
 import { Cluster, type ClusterScope } from './cluster.ts';
 import type { Times } from './collection.ts';
 import { Health, type HealthReport, type HealthStatus, type Log } from './health.ts';
+import type { Speaker } from './speaker.ts';
 
 export interface KubernetesOptions extends ClusterScope {
   readonly client: ApiClient;
@@ -22,6 +23,8 @@ export interface KubernetesOptions extends ClusterScope {
   readonly times?: Partial<Times>;
   /** Milliseconds that the first load waits for the cluster; without: as long as it takes. */
   readonly firstWithinMs?: number;
+  /** Says to the cluster what is to be said; without: nothing is. Closed with the source. */
+  readonly speaker?: Speaker;
 }
 
 /** A change waits so long for others, in milliseconds, and so long at most while they keep coming. */
@@ -94,7 +97,7 @@ export class KubernetesSource implements Source {
     if (!isThere)
       return { ok: false, problems: ['kubernetes / the cluster did not answer', ...this.health.faults] };
     const options = await this.#optionsNow(cluster);
-    const translation = await this.#translate(cluster, options);
+    const { translation, objects } = await this.#translate(cluster, options);
     const { config, material } = translation;
     this.#isFirst = false;
     for (const listener of this.#listeners) {
@@ -104,6 +107,7 @@ export class KubernetesSource implements Source {
         // A listener must not keep a configuration from coming into force.
       }
     }
+    this.#options.speaker?.translated(translation, objects);
     const { requiresConfigMap, configMap } = options;
     if (requiresConfigMap && !hasConfigMap(cluster, configMap)) {
       return { ok: false, problems: [`kubernetes / there is no ConfigMap ${configMap}`] };
@@ -161,22 +165,28 @@ export class KubernetesSource implements Source {
   async close(): Promise<void> {
     this.#onChange = null;
     this.#burst.close();
+    // Until it has ended, it may have to know what is there.
+    await this.#options.speaker?.close();
     this.#cluster?.close();
     await this.#options.client.close();
   }
 
   /** Translates; and again, when Secrets or ConfigMaps that are named for the first time have come. */
-  async #translate(cluster: Cluster, options: TranslateOptions): Promise<Translation> {
+  async #translate(
+    cluster: Cluster,
+    options: TranslateOptions,
+  ): Promise<{ readonly translation: Translation; readonly objects: readonly KubernetesObject[] }> {
     const until = performance.now() + (this.#isFirst ? firstReferenceMs : referenceMs);
     for (let round = 1; ; round++) {
       // All that has happened until now is in these objects.
       this.#burst.close();
       this.#hasChanged = false;
       this.#isTold = false;
-      const translation = translate(cluster.objects(), options, this.#memory);
+      const objects = cluster.objects();
+      const translation = translate(objects, options, this.#memory);
       const coming = cluster.refer(translation.references);
       const left = until - performance.now();
-      if (coming === null || round === maxRounds || left <= 0) return translation;
+      if (coming === null || round === maxRounds || left <= 0) return { translation, objects };
       await within(coming, left);
     }
   }

@@ -2,8 +2,11 @@ import { type ManifestFlags, readManifestFlags } from '../serve-options.ts';
 import type { Observability } from '../../observe/observe.ts';
 import { isLabel } from '../read-meta.ts';
 import { ApiClient } from './api-client.ts';
+import type { Times } from './collection.ts';
 import { Credentials } from './credentials.ts';
+import type { Log } from './health.ts';
 import { type KubernetesOptions, KubernetesSource } from './kubernetes-source.ts';
+import { Speaker } from './speaker.ts';
 
 /** The flags that go with `--kubernetes`, beside those of manifests, for `parseArgs`. */
 export const clusterFlags = {
@@ -13,6 +16,7 @@ export const clusterFlags = {
   'watch-namespace': { type: 'string' },
   'watch-namespace-selector': { type: 'string' },
   zone: { type: 'string' },
+  'dry-run': { type: 'boolean' },
 } as const;
 
 export const clusterUsage = `  --kubernetes       a cluster's objects, watched: as a Pod with its service account, or with a kubeconfig
@@ -20,6 +24,7 @@ export const clusterUsage = `  --kubernetes       a cluster's objects, watched: 
     --watch-namespace NAME            look at this namespace only
     --watch-namespace-selector SEL    look at namespaces with these labels only, as in team=shop
     --zone NAME                       of the node we run on: endpoints that are meant for it go first
+    --dry-run                         serve, but write nothing to the cluster: what would be written is logged
     and all of the above but --resolve; Ingresses without a class are ours only if ours is the default one
 `;
 
@@ -30,6 +35,7 @@ export type ClusterFlags = ManifestFlags & {
   readonly 'watch-namespace'?: string;
   readonly 'watch-namespace-selector'?: string;
   readonly zone?: string;
+  readonly 'dry-run'?: boolean;
 };
 
 /** Key, operator and value of requirements, as the API server reads them; it says itself what is wrong with one. */
@@ -38,7 +44,9 @@ const selector = /^[-A-Za-z0-9_./=!,() ]{1,1000}$/;
 /** Reads the flags; a message about the first that makes no sense. */
 export function readClusterFlags(
   flags: ClusterFlags,
-): Omit<KubernetesOptions, 'client' | 'log' | 'report'> | { readonly fault: string } {
+):
+  | Pick<KubernetesOptions, 'namespace' | 'namespaceSelector' | 'service' | 'translate'>
+  | { readonly fault: string } {
   if (flags.resolve !== undefined)
     return { fault: '--resolve goes with --manifests: a cluster has endpoints' };
   const read = readManifestFlags(flags);
@@ -64,20 +72,50 @@ export function readClusterFlags(
   };
 }
 
-/** The source of `--kubernetes`, or what is wrong with its flags. It begins to watch at once. */
+/** What a source of `--kubernetes` is put together from. Tests have their own. */
+export interface ClusterParts {
+  readonly credentials: Credentials;
+  /** Who serves also speaks to the cluster. Null: who asks once never writes, and is not kept waiting. */
+  readonly observability: Pick<Observability, 'log' | 'metrics'> | null;
+  readonly times?: Partial<Times>;
+}
+
+/** The source of `--kubernetes`, or what is wrong with its flags. It begins to watch when it is loaded. */
 export function createKubernetesSource(
   flags: ClusterFlags,
   observe: (() => Pick<Observability, 'log' | 'metrics'>) | null,
 ): KubernetesSource | string {
+  const { kubeconfig = null, context = null } = flags;
+  return assembleSource(flags, {
+    credentials: new Credentials({ kubeconfig, context }),
+    observability: observe?.() ?? null,
+  });
+}
+
+export function assembleSource(
+  flags: ClusterFlags,
+  { credentials, observability, times = {} }: ClusterParts,
+): KubernetesSource | string {
   const options = readClusterFlags(flags);
   if ('fault' in options) return options.fault;
-  const { kubeconfig = null, context = null } = flags;
-  const client = new ApiClient(new Credentials({ kubeconfig, context }));
+  const client = new ApiClient(credentials);
+  if (observability === null) {
+    return new KubernetesSource({ ...options, client, times, log: () => {}, firstWithinMs: 30_000 });
+  }
+  const log: Log = (...line) => observability.log.program(...line);
+  const speaker = new Speaker({
+    api: client,
+    log,
+    isDry: flags['dry-run'] ?? false,
+    writers: () => [],
+    election: null,
+  });
   return new KubernetesSource({
     ...options,
     client,
-    log: (...line) => observe?.().log.program(...line),
-    // Who asks once is not kept waiting; who serves has nothing else to do.
-    ...(observe === null ? { firstWithinMs: 30_000 } : { report: observe().metrics }),
+    times,
+    log,
+    report: observability.metrics,
+    speaker,
   });
 }
