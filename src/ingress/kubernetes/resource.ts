@@ -48,6 +48,8 @@ export const resources = Object.freeze({
   secrets: [resource('Secret', 'secrets', 'v1')],
   configMaps: [resource('ConfigMap', 'configmaps', 'v1')],
   namespaces: [resource('Namespace', 'namespaces', 'v1')],
+  /** Not read as configuration: by it replicas agree on who leads. */
+  leases: [resource('Lease', 'leases', 'coordination.k8s.io/v1')],
 } as const satisfies Readonly<Record<string, readonly Resource[]>>);
 
 /** Path of what an API server says that it serves under an apiVersion. */
