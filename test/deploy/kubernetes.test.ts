@@ -43,8 +43,12 @@ void t.test('the rules find what breaks them', kubectl, (t) => {
     ['"readOnlyRootFilesystem":true', '"readOnlyRootFilesystem":false', 'may write its own file system'],
     ['"drop":["ALL"]', '"drop":["ALL"],"add":["SYS_ADMIN"]', 'has capabilities'],
     ['"resources":["secrets","configmaps"]', '"resources":["*"]', 'asks for /*'],
-    ['"verbs":["patch","update"]', '"verbs":["*"]', 'asks to * ingresses/status'],
-    ['"resourceNames":["mtls-ingress"],', '', 'asks for the Leases of others'],
+    [
+      '"resources":["ingresses/status"],"verbs":["patch"]',
+      '"resources":["ingresses/status"],"verbs":["*"]',
+      'asks to * ingresses/status',
+    ],
+    ['"resourceNames":["mtls-ingress-leader"],', '', 'asks for the Leases of others'],
     ['"containerPort":8443', '"containerPort":443', 'port 443 wants a capability'],
     ['--https-port=8443', '--https-port=9443', '--https-port=9443 is not its port'],
     ['--admin-address=0.0.0.0', '--admin-address=127.0.0.1', 'livenessProbe does not get to 127.0.0.1'],
@@ -79,6 +83,20 @@ void t.test('the controller takes the arguments that it is given, and finds what
     t.equal((ingressClass['spec'] as { controller: string }).controller, translate.controllerClass);
     const configMap = theOne(objects, 'ConfigMap');
     t.equal(`${configMap.metadata.namespace}/${configMap.metadata.name}`, translate.configMap);
+    const { publishedService, speaks } = options;
+    const service = theOne(objects, 'Service').metadata;
+    // Clients come by the nodes where there is no Service in front of them.
+    t.equal(
+      publishedService,
+      name === 'overlays/host-network' ? null : `${service.namespace}/${service.name}`,
+    );
+    const { rules } = theOne(objects, 'Role') as unknown as {
+      rules: readonly { resourceNames?: readonly string[] }[];
+    };
+    t.same(
+      rules.flatMap(({ resourceNames = [] }) => resourceNames),
+      [speaks.electionId],
+    );
   }
   t.end();
 });

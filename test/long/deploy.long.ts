@@ -124,7 +124,7 @@ void t.test('what is rendered, at a real API server', needsCluster(), async (t) 
       [true, 'patch', 'ingresses/status@networking.k8s.io', 'default'],
       [true, 'create', 'events', 'default'],
       [true, 'create', 'leases@coordination.k8s.io', 'mtls-ingress'],
-      [true, 'update', 'leases@coordination.k8s.io', 'mtls-ingress', 'mtls-ingress'],
+      [true, 'update', 'leases@coordination.k8s.io', 'mtls-ingress', 'mtls-ingress-leader'],
       [false, 'update', 'leases@coordination.k8s.io', 'mtls-ingress', 'another'],
       [false, 'create', 'leases@coordination.k8s.io', 'kube-system'],
       [false, 'patch', 'ingresses@networking.k8s.io', 'default'],

@@ -18,7 +18,7 @@ interface PolicyRule {
 const allowed: Readonly<Record<string, readonly string[]>> = {
   'networking.k8s.io/ingresses': ['list', 'watch'],
   'networking.k8s.io/ingressclasses': ['list', 'watch'],
-  'networking.k8s.io/ingresses/status': ['patch', 'update'],
+  'networking.k8s.io/ingresses/status': ['patch'],
   '/services': ['list', 'watch'],
   '/endpoints': ['list', 'watch'],
   'discovery.k8s.io/endpointslices': ['list', 'watch'],
@@ -27,7 +27,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   '/events': ['create', 'patch'],
 };
 const allowedAtHome: Readonly<Record<string, readonly string[]>> = {
-  'coordination.k8s.io/leases': ['create', 'get', 'patch', 'update'],
+  'coordination.k8s.io/leases': ['create', 'get', 'update'],
 };
 const allowedWithSelector = { '/namespaces': ['list', 'watch'] };
 

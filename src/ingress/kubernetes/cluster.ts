@@ -1,5 +1,6 @@
 import { type KubernetesObject, keyOf, type Origin } from '../object.ts';
 import { readObject } from '../read-object.ts';
+import { type Address, addressesOfService, readAddresses } from './address.ts';
 import type { ApiClient, Query } from './api-client.ts';
 import { Collection, type Times } from './collection.ts';
 import type { Health } from './health.ts';
@@ -13,6 +14,8 @@ export interface ClusterScope {
   readonly namespaceSelector: string | null;
   /** `namespace/name` of a Service that is looked at wherever it is: the default backend. */
   readonly service: string | null;
+  /** `namespace/name` of the Service by which clients come in from outside; null: none. Nothing waits for it. */
+  readonly publishedService: string | null;
 }
 
 export interface ClusterOptions extends ClusterScope {
@@ -54,6 +57,8 @@ export class Cluster {
   readonly #whole: readonly Collection<KubernetesObject>[];
   readonly #classes: Collection<KubernetesObject>;
   readonly #namespaces: Collection<string> | null;
+  readonly #ingresses: Collection<KubernetesObject>;
+  readonly #published: Collection<readonly Address[]> | null;
   readonly #references: Readonly<Record<ReferenceKind, Map<string, Collection<KubernetesObject>>>> = {
     Secret: new Map(),
     ConfigMap: new Map(),
@@ -61,7 +66,8 @@ export class Cluster {
 
   constructor(options: ClusterOptions) {
     this.#options = options;
-    const { namespace, namespaceSelector, service, client, health, onChange, times = {} } = options;
+    const { namespace, namespaceSelector, service, publishedService } = options;
+    const { client, health, onChange, times = {} } = options;
     const required = { namespace, isOptional: false };
     this.#classes = this.#collection('IngressClass', resources.classes, {
       namespace: null,
@@ -69,9 +75,13 @@ export class Cluster {
       // Classes belong to no namespace: whoever looks after one may well have no right to read them.
       isDispensable: namespace !== null,
     });
+    this.#ingresses = this.#collection('Ingress', resources.ingresses, {
+      ...required,
+      readStatus: (status) => JSON.stringify(readAddresses(status)),
+    });
     const whole = [
       this.#classes,
-      this.#collection('Ingress', resources.ingresses, required),
+      this.#ingresses,
       this.#collection('Service', resources.services, required),
       this.#collection('Endpoints', resources.endpoints, required),
     ];
@@ -106,6 +116,35 @@ export class Cluster {
             query: () => ({ labelSelector: namespaceSelector }),
             read: (object) => (object as { readonly metadata: { readonly name: string } }).metadata.name,
           });
+    const [publishedIn, publishedName] = publishedService?.split('/') ?? [];
+    this.#published =
+      publishedIn === undefined || publishedName === undefined
+        ? null
+        : new Collection<readonly Address[]>({
+            client,
+            health,
+            onChange,
+            times,
+            label: `published Service ${publishedService}`,
+            resources: resources.services,
+            namespace: publishedIn,
+            isOptional: true,
+            query: () => named(publishedName),
+            // Its addresses come and go in its status.
+            print: (object) => JSON.stringify(addressesOfService(object)),
+            read: addressesOfService,
+          });
+  }
+
+  /** What the status of an Ingress (`namespace/name`) says; null: there is none. */
+  addressesOf(key: string): readonly Address[] | null {
+    const status = this.#ingresses.statusOf(key);
+    return status === null ? null : (JSON.parse(status) as readonly Address[]);
+  }
+
+  /** Where clients come in by the published Service; null: there is none, or it is not known. */
+  published(): readonly Address[] | null {
+    return this.#published?.values().next().value ?? null;
   }
 
   /** Resolves when everything that has to be there was listed once. Of what others name, nothing is asked yet. */
@@ -161,6 +200,7 @@ export class Cluster {
   close(): void {
     for (const collection of this.#whole) collection.close();
     this.#namespaces?.close();
+    this.#published?.close();
     for (const collections of Object.values(this.#references)) {
       for (const collection of collections.values()) collection.close();
     }
@@ -197,6 +237,7 @@ export class Cluster {
       readonly isOptional: boolean;
       readonly isDispensable?: boolean;
       readonly query?: (resource: Resource) => Query;
+      readonly readStatus?: (status: unknown) => string;
     },
   ): Collection<KubernetesObject> {
     const { client, health, onChange, times = {} } = this.#options;

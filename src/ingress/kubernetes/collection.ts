@@ -34,6 +34,10 @@ export interface CollectionOptions<Value> {
   readonly query?: (resource: Resource) => Query;
   /** What is kept of an object, as plain JSON with `kind` and `apiVersion`. Null: nothing. */
   readonly read: (object: object) => Value | null;
+  /** Of what can matter: with the same print an object has not changed. Without: of everything but what is said about it. */
+  readonly print?: (object: Readonly<Record<string, unknown>>) => string;
+  /** What is kept of what controllers say about an object, which is no change of it. Without: nothing. */
+  readonly readStatus?: (status: unknown) => string;
   /** Something has been added, changed or removed. */
   readonly onChange: () => void;
   readonly health: Health;
@@ -45,6 +49,7 @@ interface Entry<Value> {
   /** Of everything in the object that can matter. */
   readonly print: string;
   readonly value: Value | null;
+  readonly status: string;
 }
 
 /** More objects of one kind are not kept. */
@@ -87,6 +92,11 @@ export class Collection<Value> {
 
   *values(): Generator<Value, void, undefined> {
     for (const { value } of this.#entries.values()) if (value !== null) yield value;
+  }
+
+  /** What is said about an object (`namespace/name`) now, as `readStatus` has it; null: there is no such object. */
+  statusOf(key: string): string | null {
+    return this.#entries.get(key)?.status ?? null;
   }
 
   /** Ends it. */
@@ -233,9 +243,11 @@ export class Collection<Value> {
       return { key, entry: before };
     // Items of a list leave out what the list says.
     const whole = { ...object, kind, apiVersion };
-    const print = printOf(whole);
-    if (before?.print === print) return { key, entry: { ...before, resourceVersion } };
-    return { key, entry: { resourceVersion, print, value: this.#options.read(whole) } };
+    const { read, print: printed = printOf, readStatus } = this.#options;
+    const print = printed(whole);
+    const status = readStatus?.(object['status']) ?? '';
+    if (before?.print === print) return { key, entry: { ...before, resourceVersion, status } };
+    return { key, entry: { resourceVersion, print, value: read(whole), status } };
   }
 
   /** The first of the resources that the server has. */

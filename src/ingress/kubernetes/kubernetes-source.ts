@@ -9,6 +9,7 @@ import { keyOf, type KubernetesObject } from '../object.ts';
 import type { TranslateOptions } from '../options.ts';
 import { formatIngressProblem } from '../problem.ts';
 import { translate, type Translation, TranslationMemory } from '../translate.ts';
+import type { Address } from './address.ts';
 import type { ApiClient } from './api-client.ts';
 import { Cluster, type ClusterScope } from './cluster.ts';
 import type { Times } from './collection.ts';
@@ -77,6 +78,16 @@ export class KubernetesSource implements Source {
   /** What is wrong between us and the API server. */
   get health(): HealthStatus {
     return this.#health.status;
+  }
+
+  /** What the status of an Ingress (`namespace/name`) says now; null: it is not known. */
+  addressesOf(key: string): readonly Address[] | null {
+    return this.#cluster?.addressesOf(key) ?? null;
+  }
+
+  /** Where clients come in by the published Service; null: it is not known. */
+  published(): readonly Address[] | null {
+    return this.#cluster?.published() ?? null;
   }
 
   status(): unknown {
@@ -192,12 +203,13 @@ export class KubernetesSource implements Source {
   }
 
   #watchCluster(): Cluster {
-    const { client, namespace, namespaceSelector, service, times = {} } = this.#options;
+    const { client, namespace, namespaceSelector, service, publishedService, times = {} } = this.#options;
     return new Cluster({
       client,
       namespace,
       namespaceSelector,
       service,
+      publishedService,
       times,
       health: this.#health,
       onChange: () => {

@@ -3,6 +3,7 @@ import { hostname } from 'node:os';
 import { printable } from '../../config/text.ts';
 import { ApiError } from './api-error.ts';
 import { type Clock, systemClock } from './clock.ts';
+import { Complaint } from './complaint.ts';
 import type { Api } from './dry-api.ts';
 import type { Log } from './health.ts';
 import { changedLease, type LeaseRecord, newLease, readLease } from './lease-record.ts';
@@ -39,9 +40,6 @@ const jitter = 1.2;
 /** Candidates that are refused wait longer each time, up to this in milliseconds. */
 const longestWaitMs = 30_000;
 
-/** While it fails it is said again so often, in milliseconds. */
-const sayAgainMs = 60_000;
-
 /** Milliseconds that others have to come at the end, beyond the time that they may wait between attempts. */
 const slackMs = 1000;
 
@@ -66,12 +64,21 @@ export class LeaseElection implements Election {
   #toldHolder = '';
   /** In a row. */
   #refusals = 0;
-  #saidAt = Number.NEGATIVE_INFINITY;
+  readonly #complaint: Complaint;
 
   constructor(options: LeaseOptions) {
     this.#options = options;
     this.#times = { ...standardLeaseTimes, ...options.times };
     this.#clock = options.clock ?? systemClock;
+    this.#complaint = new Complaint(
+      options.log,
+      {
+        failing:
+          'the Lease cannot be had: without it nothing is written to the cluster; requests are served all the same',
+        works: 'the Lease can be had again',
+      },
+      this.#clock,
+    );
   }
 
   start(onLeading: (isLeader: boolean) => void): void {
@@ -101,7 +108,7 @@ export class LeaseElection implements Election {
         return renewedAt !== null;
       });
     } catch (error) {
-      this.#say(error);
+      this.#complaint.failed(error, this.#fields);
       return false;
     }
   }
@@ -113,7 +120,7 @@ export class LeaseElection implements Election {
     try {
       await this.#inTime(endWithinMs, (signal) => this.#release(signal));
     } catch (error) {
-      this.#say(error);
+      this.#complaint.failed(error, this.#fields);
     }
   }
 
@@ -127,13 +134,14 @@ export class LeaseElection implements Election {
           this.#attempt(until),
         );
         if (isAborted(signal)) return;
-        this.#worked();
+        this.#refusals = 0;
+        this.#complaint.worked(this.#fields);
         if (renewedAt !== null) this.#lead(renewedAt);
         else if (this.#seen?.holder !== this.#options.identity) this.#lead(null);
       } catch (error) {
         if (isAborted(signal)) return;
         if (error instanceof ApiError && !error.isPassing) this.#refusals++;
-        this.#say(error);
+        this.#complaint.failed(error, this.#fields);
       }
       const left = this.#leftMs();
       if (left <= 0) this.#lead(null);
@@ -243,29 +251,12 @@ export class LeaseElection implements Election {
     this.#log('info', 'another replica leads', { leader: printable(holder.slice(0, 253)) });
   }
 
-  #worked(): void {
-    this.#refusals = 0;
-    if (this.#saidAt === Number.NEGATIVE_INFINITY) return;
-    this.#saidAt = Number.NEGATIVE_INFINITY;
-    this.#log('info', 'the Lease can be had again');
-  }
-
-  #say(error: unknown): void {
-    const now = this.#clock.now();
-    if (now - this.#saidAt < sayAgainMs) return;
-    this.#saidAt = now;
-    this.#log(
-      'warn',
-      'the Lease cannot be had: without it nothing is written to the cluster; requests are served all the same',
-      {
-        detail: error instanceof Error ? error.message : String(error),
-      },
-    );
+  get #fields(): Readonly<Record<string, string>> {
+    return { lease: this.#options.name, identity: this.#options.identity };
   }
 
   #log(level: 'info' | 'warn', message: string, fields: Readonly<Record<string, unknown>> = {}): void {
-    const { name, identity, log } = this.#options;
-    log(level, message, { lease: name, identity, ...fields });
+    this.#options.log(level, message, { ...this.#fields, ...fields });
   }
 }
 

@@ -2,11 +2,22 @@ import { type ManifestFlags, readManifestFlags } from '../serve-options.ts';
 import type { Observability } from '../../observe/observe.ts';
 import { isLabel } from '../read-meta.ts';
 import { ApiClient } from './api-client.ts';
+import type { ClusterScope } from './cluster.ts';
 import type { Times } from './collection.ts';
 import { Credentials } from './credentials.ts';
+import type { Api } from './dry-api.ts';
 import type { Log } from './health.ts';
 import { type KubernetesOptions, KubernetesSource } from './kubernetes-source.ts';
+import { LeaseElection, replicaIdentity } from './lease.ts';
+import {
+  readSpeakerFlags,
+  speakerFlags,
+  type SpeakerFlags,
+  type SpeakerSettings,
+  speakerUsage,
+} from './speaker-options.ts';
 import { Speaker } from './speaker.ts';
+import { StatusWriter } from './status-writer.ts';
 
 /** The flags that go with `--kubernetes`, beside those of manifests, for `parseArgs`. */
 export const clusterFlags = {
@@ -16,7 +27,7 @@ export const clusterFlags = {
   'watch-namespace': { type: 'string' },
   'watch-namespace-selector': { type: 'string' },
   zone: { type: 'string' },
-  'dry-run': { type: 'boolean' },
+  ...speakerFlags,
 } as const;
 
 export const clusterUsage = `  --kubernetes       a cluster's objects, watched: as a Pod with its service account, or with a kubeconfig
@@ -24,33 +35,36 @@ export const clusterUsage = `  --kubernetes       a cluster's objects, watched: 
     --watch-namespace NAME            look at this namespace only
     --watch-namespace-selector SEL    look at namespaces with these labels only, as in team=shop
     --zone NAME                       of the node we run on: endpoints that are meant for it go first
-    --dry-run                         serve, but write nothing to the cluster: what would be written is logged
-    and all of the above but --resolve; Ingresses without a class are ours only if ours is the default one
+${speakerUsage}    and all of the above but --resolve; Ingresses without a class are ours only if ours is the default one
 `;
 
-export type ClusterFlags = ManifestFlags & {
-  readonly kubernetes?: boolean;
-  readonly kubeconfig?: string;
-  readonly context?: string;
-  readonly 'watch-namespace'?: string;
-  readonly 'watch-namespace-selector'?: string;
-  readonly zone?: string;
-  readonly 'dry-run'?: boolean;
-};
+export type ClusterFlags = ManifestFlags &
+  SpeakerFlags & {
+    readonly kubernetes?: boolean;
+    readonly kubeconfig?: string;
+    readonly context?: string;
+    readonly 'watch-namespace'?: string;
+    readonly 'watch-namespace-selector'?: string;
+    readonly zone?: string;
+  };
 
 /** Key, operator and value of requirements, as the API server reads them; it says itself what is wrong with one. */
 const selector = /^[-A-Za-z0-9_./=!,() ]{1,1000}$/;
 
+interface Fault {
+  readonly fault: string;
+}
+
 /** Reads the flags; a message about the first that makes no sense. */
 export function readClusterFlags(
   flags: ClusterFlags,
-):
-  | Pick<KubernetesOptions, 'namespace' | 'namespaceSelector' | 'service' | 'translate'>
-  | { readonly fault: string } {
+): (ClusterScope & Pick<KubernetesOptions, 'translate'> & { readonly speaks: SpeakerSettings }) | Fault {
   if (flags.resolve !== undefined)
     return { fault: '--resolve goes with --manifests: a cluster has endpoints' };
   const read = readManifestFlags(flags);
   if ('fault' in read) return read;
+  const speaks = readSpeakerFlags(flags);
+  if ('fault' in speaks) return speaks;
   const namespace = flags['watch-namespace'] ?? null;
   const namespaceSelector = flags['watch-namespace-selector'] ?? null;
   if (namespace !== null && namespaceSelector !== null)
@@ -63,6 +77,8 @@ export function readClusterFlags(
     namespace,
     namespaceSelector,
     service: read.defaultBackendService,
+    publishedService: speaks.publishedService,
+    speaks,
     translate: {
       ...read,
       watchWithoutClass: flags['watch-ingress-without-class'] ?? false,
@@ -96,26 +112,76 @@ export function assembleSource(
   flags: ClusterFlags,
   { credentials, observability, times = {} }: ClusterParts,
 ): KubernetesSource | string {
-  const options = readClusterFlags(flags);
-  if ('fault' in options) return options.fault;
+  const read = readClusterFlags(flags);
+  if ('fault' in read) return read.fault;
+  const { speaks, ...options } = read;
   const client = new ApiClient(credentials);
   if (observability === null) {
-    return new KubernetesSource({ ...options, client, times, log: () => {}, firstWithinMs: 30_000 });
+    return new KubernetesSource({
+      ...options,
+      publishedService: null,
+      client,
+      times,
+      log: () => {},
+      firstWithinMs: 30_000,
+    });
   }
   const log: Log = (...line) => observability.log.program(...line);
-  const speaker = new Speaker({
-    api: client,
-    log,
-    isDry: flags['dry-run'] ?? false,
-    writers: () => [],
-    election: null,
-  });
-  return new KubernetesSource({
+  const source: KubernetesSource = new KubernetesSource({
     ...options,
     client,
     times,
     log,
     report: observability.metrics,
-    speaker,
+    speaker: new Speaker({
+      api: client,
+      log,
+      isDry: speaks.isDry,
+      writers: (api) => statusWriters(api, speaks, () => source, log),
+      election: (api) =>
+        new LeaseElection({
+          api,
+          log,
+          name: speaks.electionId,
+          identity: replicaIdentity(),
+          namespace: () => homeOf(credentials),
+        }),
+    }),
   });
+  return source;
+}
+
+/** One, or none where there is nothing to write. */
+function statusWriters(
+  api: Api,
+  { updatesStatus, clearsStatus, publishedAddresses, publishedService }: SpeakerSettings,
+  source: () => KubernetesSource,
+  log: Log,
+): StatusWriter[] {
+  if (!updatesStatus) return [];
+  if (publishedAddresses === null && publishedService === null) {
+    log(
+      'warn',
+      'the status of Ingresses is not written: give --publish-service or --publish-status-address',
+      {
+        fix: '--update-status=false, where nobody reads it',
+      },
+    );
+    return [];
+  }
+  return [
+    new StatusWriter({
+      api,
+      log,
+      clearsUp: clearsStatus,
+      published: () => publishedAddresses ?? source().published(),
+      addressesOf: (key) => source().addressesOf(key),
+    }),
+  ];
+}
+
+/** The namespace that the Lease is in. */
+async function homeOf(credentials: Credentials): Promise<string> {
+  const { POD_NAMESPACE: pod = '' } = process.env;
+  return pod === '' ? ((await credentials.namespace()) ?? 'default') : pod;
 }
