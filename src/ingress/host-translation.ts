@@ -85,7 +85,7 @@ export class HostTranslation {
       this.#name === catchAll
         ? null
         : this.#certificate(this.#name, (ingress, path, message) =>
-            this.#report(ingress, 'error', path, message),
+            this.#reportElsewhere(ingress, path, message),
           );
     this.#host.hasCertificate = certificate !== null;
     const base = {
@@ -348,6 +348,10 @@ export class HostTranslation {
     this.#shop.problems.push({ object: ingress, path, message, severity });
   }
 
+  #reportElsewhere(ingress: Ingress, path: string, message: string): void {
+    this.#shop.problems.push({ object: ingress, path, message, severity: 'error', elsewhere: true });
+  }
+
   #context(ingress: Ingress): Context {
     const known = this.#contexts.get(ingress);
     if (known !== undefined) return known;
@@ -364,6 +368,8 @@ export class HostTranslation {
       global: (annotation) => settings.forAnnotation(annotation),
       setting: (setting) => settings.get(setting),
       error: (annotation, message) => this.#report(ingress, 'error', values.place(annotation), message),
+      errorElsewhere: (annotation, message) =>
+        this.#reportElsewhere(ingress, values.place(annotation), message),
       warn: (annotation, message) => this.#report(ingress, 'warning', values.place(annotation), message),
       secret: (annotation: Annotation, { namespace, name }) => {
         const home = namespace ?? ingress.namespace;
@@ -376,7 +382,7 @@ export class HostTranslation {
           return null;
         }
         const secret = set.secrets.get(key);
-        if (secret === undefined) context.error(annotation, `there is no Secret ${key}`);
+        if (secret === undefined) context.errorElsewhere(annotation, `there is no Secret ${key}`);
         return secret ?? null;
       },
       globalMap: (setting) => {
@@ -404,7 +410,7 @@ export class HostTranslation {
           return null;
         }
         const found = set.configMaps.get(key);
-        if (found === undefined) context.error(annotation, `there is no ConfigMap ${key}`);
+        if (found === undefined) context.errorElsewhere(annotation, `there is no ConfigMap ${key}`);
         return found?.data ?? null;
       },
       file: (secret, key, contents) => material.addSecret(secret, key, contents),

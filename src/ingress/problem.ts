@@ -11,6 +11,8 @@ export interface IngressProblem {
   readonly severity: Severity;
   /** The key is what is wrong, and not its value. */
   readonly atKey?: boolean;
+  /** It is another object that is wrong or missing, one that the object names: it may come, or be put right, by itself. */
+  readonly elsewhere?: true;
 }
 
 /** `file:line:column Ingress namespace/name /path what is wrong`, on one line whatever the object holds. */

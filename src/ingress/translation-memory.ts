@@ -68,6 +68,16 @@ export class TranslationMemory {
   #options: TranslateOptions | null = null;
   #settings: SettingValues | null = null;
 
+  /** One that knows as much: what is translated by it leaves this one as it is. */
+  fork(): TranslationMemory {
+    const other = new TranslationMemory();
+    for (const [key, pair] of this.#defaultPair) other.#defaultPair.set(key, pair);
+    other.#after = this.#after;
+    other.#options = this.#options;
+    other.#settings = this.#settings;
+    return other;
+  }
+
   /** The default certificate, of the Secret that the options name. */
   get defaultPair(): KeptPairs {
     return { before: this.#defaultPair, now: this.#defaultPair };

@@ -60,16 +60,17 @@ const realm = annotation('auth-realm', realmType, 'What the browser says is aske
 function usersOf(found: Secret, map: boolean, context: Context): string | null {
   const text = map ? mapText(found, context) : bytesText(found.data.get('auth'));
   if (text === null) {
-    context.error(
+    context.errorElsewhere(
       secret,
       'the Secret has no `auth`, the file with its users: the paths of this Ingress answer 503',
     );
     return null;
   }
   const { entries, problems } = readHtpasswd(text);
-  for (const problem of problems.slice(0, 10)) context.error(secret, `in the Secret, ${problem}: left out`);
+  for (const problem of problems.slice(0, 10))
+    context.errorElsewhere(secret, `in the Secret, ${problem}: left out`);
   if (entries.length === 0) {
-    context.error(secret, 'the Secret has no users: the paths of this Ingress answer 503');
+    context.errorElsewhere(secret, 'the Secret has no users: the paths of this Ingress answer 503');
     return null;
   }
   return entries.map(([name, hash]) => `${name}:${hash}\n`).join('');
@@ -81,7 +82,7 @@ function mapText({ data }: Secret, context: Context): string {
   for (const [name, bytes] of data) {
     const hash = bytesText(bytes)?.trim() ?? '';
     if (/^[!-~]+$/.test(hash)) text += `${name}:${hash}\n`;
-    else context.error(secret, `in the Secret, ${quote(name)} is no password hash: left out`);
+    else context.errorElsewhere(secret, `in the Secret, ${quote(name)} is no password hash: left out`);
   }
   return text;
 }

@@ -109,7 +109,7 @@ function tlsOf(route: RouteDraft, context: Context): NonNullable<RouteDraft['ups
   if (found === null) return tls;
   const trust = trustOf(found);
   if ('fault' in trust) {
-    context.error(secret, `the Secret ${trust.fault}: the paths of this Ingress answer 503`);
+    context.errorElsewhere(secret, `the Secret ${trust.fault}: the paths of this Ingress answer 503`);
     route.deny('the backend cannot be verified');
     return null;
   }
@@ -120,7 +120,7 @@ function ownCertificate(found: Secret, route: RouteDraft, context: Context): { c
   if (!found.data.has('tls.crt') && !found.data.has('tls.key')) return {};
   const pair = pairOf(found);
   if ('fault' in pair) {
-    context.error(secret, `the Secret ${pair.fault}: the paths of this Ingress answer 503`);
+    context.errorElsewhere(secret, `the Secret ${pair.fault}: the paths of this Ingress answer 503`);
     route.deny('there is no certificate to show to the backend');
     return {};
   }

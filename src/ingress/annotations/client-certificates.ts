@@ -148,13 +148,13 @@ function demandOf(values: AnnotationValues, context: Context): Demand | string {
   const trust = trustOf(found);
   if ('fault' in trust) {
     const message = `the Secret ${trust.fault}: the host answers 403, nobody can be verified`;
-    context.error(secret, message);
+    context.errorElsewhere(secret, message);
     return message;
   }
   const crlMode = values.get(crl) ?? 'if-present';
   if (crlMode === 'required' && trust.crl === null) {
     const message = 'the Secret has no ca.crl, which mtls-ingress.io/crl asks for: the host answers 403';
-    context.error(secret, message);
+    context.errorElsewhere(secret, message);
     return message;
   }
   if (crlMode === 'ignore' && trust.crl !== null) {

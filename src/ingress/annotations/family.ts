@@ -62,6 +62,8 @@ export interface Context {
   setting<Value>(setting: Setting<Value>): Value | null;
   /** Part of the Ingress is refused; where that opens something, the caller denies it too. */
   error(annotation: Annotation, message: string): void;
+  /** The same, where it is another object that is wrong or missing. */
+  errorElsewhere(annotation: Annotation, message: string): void;
   warn(annotation: Annotation, message: string): void;
   /**
    * The Secret that an annotation names. Null, with the problem told, where it is not there, or in another namespace and

@@ -135,7 +135,7 @@ function responseOf(route: RouteDraft, context: Context): Edits {
   const allowed = new Set((context.setting(allowedHeaders) ?? []).map((one) => one.toLowerCase()));
   for (const header of own?.keys() ?? []) {
     if (allowed.has(header.toLowerCase())) continue;
-    context.error(
+    context.errorElsewhere(
       custom,
       `sets ${quote(header)}, which global-allowed-response-headers of the ConfigMap does not allow: the paths of this Ingress answer 503`,
     );
@@ -144,7 +144,7 @@ function responseOf(route: RouteDraft, context: Context): Edits {
   if (own !== null)
     Object.assign(
       set,
-      answerHeaders(own, (message) => context.error(custom, message)),
+      answerHeaders(own, (message) => context.errorElsewhere(custom, message)),
     );
   if (Object.keys(set).length > 0) edits.set = set;
   const hidden = context.setting(hideHeaders);

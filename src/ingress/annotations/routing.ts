@@ -91,7 +91,8 @@ export const routing = family({
       return;
     }
     const [port] = context.service(standIn.name)?.ports ?? [];
-    if (port === undefined) context.error(defaultBackend, `there is no Service ${standIn.name} with a port`);
+    if (port === undefined)
+      context.errorElsewhere(defaultBackend, `there is no Service ${standIn.name} with a port`);
     else route.standIn = { service: standIn.name, port: port.port };
   },
 });
