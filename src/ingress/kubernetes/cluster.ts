@@ -46,7 +46,8 @@ export class ClusterOrigin implements Origin {
   }
 }
 
-type ReferenceKind = 'Secret' | 'ConfigMap';
+/** What is watched by its name. */
+export type ReferenceKind = 'Secret' | 'ConfigMap';
 
 /**
  * The objects of a cluster that can matter: Ingresses, their classes, Services and endpoints as a whole; Secrets and ConfigMaps
@@ -182,6 +183,18 @@ export class Cluster {
     return objects;
   }
 
+  /** Objects of a namespace are looked at. */
+  looksAt(namespace: string): boolean {
+    const { namespace: only } = this.#options;
+    if (only !== null) return namespace === only;
+    return this.#namespaces === null || [...this.#namespaces.values()].includes(namespace);
+  }
+
+  /** It was asked for, by `namespace/name`: if it is there, it is among the objects. */
+  hasAsked(kind: ReferenceKind, key: string): boolean {
+    return this.#references[kind].has(key);
+  }
+
   /**
    * Watches the Secrets and ConfigMaps of these names (`namespace/name`) and no others. Resolves when all of them were asked for
    * once; null if none of them is new.
@@ -263,7 +276,8 @@ function isOf(object: KubernetesObject, service: string | null): boolean {
   return object.kind === 'EndpointSlice' && `${object.namespace}/${object.service}` === service;
 }
 
-function readFromCluster(object: object): KubernetesObject | null {
+/** What an API server gave, in our own form; null for what is nothing of ours. */
+export function readFromCluster(object: object): KubernetesObject | null {
   const { apiVersion, metadata } = object as {
     readonly apiVersion: string;
     readonly metadata: { readonly uid?: unknown; readonly resourceVersion: string };

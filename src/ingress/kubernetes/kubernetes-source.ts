@@ -15,6 +15,7 @@ import { Cluster, type ClusterScope } from './cluster.ts';
 import type { Times } from './collection.ts';
 import { Health, type HealthReport, type HealthStatus, type Log } from './health.ts';
 import type { Speaker } from './speaker.ts';
+import type { Known } from './webhook/judge.ts';
 
 export interface KubernetesOptions extends ClusterScope {
   readonly client: ApiClient;
@@ -26,6 +27,8 @@ export interface KubernetesOptions extends ClusterScope {
   readonly firstWithinMs?: number;
   /** Says to the cluster what is to be said; without: nothing is. Closed with the source. */
   readonly speaker?: Speaker;
+  /** Begins to judge what others want to write, by what is known. Closed with the source. */
+  readonly webhook?: (known: () => Known | null) => { close(): Promise<void> };
 }
 
 /** A change waits so long for others, in milliseconds, and so long at most while they keep coming. */
@@ -51,6 +54,7 @@ const maxLines = 1000;
 export class KubernetesSource implements Source {
   readonly #options: KubernetesOptions;
   readonly #health: Health;
+  readonly #webhook: { close(): Promise<void> } | null;
   #cluster: Cluster | null = null;
   readonly #memory = new TranslationMemory();
   readonly #checks = new CheckMemory();
@@ -68,6 +72,7 @@ export class KubernetesSource implements Source {
   constructor(options: KubernetesOptions) {
     this.#options = options;
     this.#health = new Health(options.log, options.report);
+    this.#webhook = options.webhook?.(() => this.known()) ?? null;
     this.#burst = new Burst(quietMs, longestMs, () => {
       if (this.#isTold || this.#onChange === null) return;
       this.#isTold = true;
@@ -97,6 +102,19 @@ export class KubernetesSource implements Source {
   /** Calls back with every translation, before it is in force. What it throws is lost. */
   onTranslation(listener: (translation: Translation) => void): void {
     this.#listeners.add(listener);
+  }
+
+  /** Everything as it is known now; null before the first whole state. */
+  known(): Known | null {
+    const [cluster, options] = [this.#cluster, this.#translateOptions];
+    if (this.#isFirst || cluster === null || options === null) return null;
+    return {
+      options,
+      objects: cluster.objects(),
+      memory: this.#memory,
+      looksAt: (namespace) => cluster.looksAt(namespace),
+      hasAsked: (kind, key) => cluster.hasAsked(kind, key),
+    };
   }
 
   /** The first waits for the first whole state of the cluster, however long that takes. */
@@ -178,6 +196,7 @@ export class KubernetesSource implements Source {
     this.#burst.close();
     // Until it has ended, it may have to know what is there.
     await this.#options.speaker?.close();
+    await this.#webhook?.close();
     this.#cluster?.close();
     await this.#options.client.close();
   }

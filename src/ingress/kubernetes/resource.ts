@@ -50,6 +50,13 @@ export const resources = Object.freeze({
   namespaces: [resource('Namespace', 'namespaces', 'v1')],
   /** Not read as configuration: by it replicas agree on who leads. */
   leases: [resource('Lease', 'leases', 'coordination.k8s.io/v1')],
+  webhooks: [
+    resource(
+      'ValidatingWebhookConfiguration',
+      'validatingwebhookconfigurations',
+      'admissionregistration.k8s.io/v1',
+    ),
+  ],
 } as const satisfies Readonly<Record<string, readonly Resource[]>>);
 
 /** Path of what an API server says that it serves under an apiVersion. */

@@ -5,7 +5,7 @@ import { ApiClient } from './api-client.ts';
 import type { ClusterScope } from './cluster.ts';
 import type { Times } from './collection.ts';
 import { Credentials } from './credentials.ts';
-import type { Api } from './dry-api.ts';
+import { type Api, DryApi } from './dry-api.ts';
 import type { Log } from './health.ts';
 import { type KubernetesOptions, KubernetesSource } from './kubernetes-source.ts';
 import { LeaseElection, replicaIdentity } from './lease.ts';
@@ -18,6 +18,8 @@ import {
 } from './speaker-options.ts';
 import { Speaker } from './speaker.ts';
 import { StatusWriter } from './status-writer.ts';
+import { readWebhookFlags, type WebhookFlags, webhookFlags, webhookUsage } from './webhook/flags.ts';
+import { Webhook, type WebhookOptions } from './webhook/webhook.ts';
 
 /** The flags that go with `--kubernetes`, beside those of manifests, for `parseArgs`. */
 export const clusterFlags = {
@@ -28,6 +30,7 @@ export const clusterFlags = {
   'watch-namespace-selector': { type: 'string' },
   zone: { type: 'string' },
   ...speakerFlags,
+  ...webhookFlags,
 } as const;
 
 export const clusterUsage = `  --kubernetes       a cluster's objects, watched: as a Pod with its service account, or with a kubeconfig
@@ -35,11 +38,12 @@ export const clusterUsage = `  --kubernetes       a cluster's objects, watched: 
     --watch-namespace NAME            look at this namespace only
     --watch-namespace-selector SEL    look at namespaces with these labels only, as in team=shop
     --zone NAME                       of the node we run on: endpoints that are meant for it go first
-${speakerUsage}    and all of the above but --resolve; Ingresses without a class are ours only if ours is the default one
+${speakerUsage}${webhookUsage}    and all of the above but --resolve; Ingresses without a class are ours only if ours is the default one
 `;
 
 export type ClusterFlags = ManifestFlags &
-  SpeakerFlags & {
+  SpeakerFlags &
+  WebhookFlags & {
     readonly kubernetes?: boolean;
     readonly kubeconfig?: string;
     readonly context?: string;
@@ -94,6 +98,7 @@ export interface ClusterParts {
   /** Who serves also speaks to the cluster. Null: who asks once never writes, and is not kept waiting. */
   readonly observability: Pick<Observability, 'log' | 'metrics'> | null;
   readonly times?: Partial<Times>;
+  readonly webhookTimes?: Pick<WebhookOptions, 'lifetimes' | 'times'>;
 }
 
 /** The source of `--kubernetes`, or what is wrong with its flags. It begins to watch when it is loaded. */
@@ -110,11 +115,13 @@ export function createKubernetesSource(
 
 export function assembleSource(
   flags: ClusterFlags,
-  { credentials, observability, times = {} }: ClusterParts,
+  { credentials, observability, times = {}, webhookTimes = {} }: ClusterParts,
 ): KubernetesSource | string {
   const read = readClusterFlags(flags);
   if ('fault' in read) return read.fault;
   const { speaks, ...options } = read;
+  const webhook = readWebhookFlags(flags, process.env);
+  if (webhook !== null && 'fault' in webhook) return webhook.fault;
   const client = new ApiClient(credentials);
   if (observability === null) {
     return new KubernetesSource({
@@ -147,6 +154,15 @@ export function assembleSource(
           namespace: () => homeOf(credentials),
         }),
     }),
+    ...(webhook === null
+      ? {}
+      : {
+          webhook: (known) => {
+            const { isDry } = speaks;
+            const written = isDry ? new DryApi(client, log) : client;
+            return new Webhook({ ...webhook, ...webhookTimes, client: written, known, log, isDryRun: isDry });
+          },
+        }),
   });
   return source;
 }
