@@ -24,7 +24,7 @@ COPY --from=dependencies /app/node_modules node_modules
 COPY --from=build /build/dist dist
 # Not root, and nothing it could change: configuration and secrets are mounted.
 USER 65532:65532
-EXPOSE 8443 8080 9090
+EXPOSE 8443 8080 9090 8444
 STOPSIGNAL SIGTERM
 # The flags of bin/node-flags.json: a tenth of a request's CPU.
 ENTRYPOINT ["node", "--min-semi-space-size=16", "--no-parallel-scavenge", "/app/bin/mtls-ingress"]

@@ -23,8 +23,12 @@ void t.test('the chart renders what kustomize does, object by object', options, 
   const monitored = kustomizeWith(t.testdir({}), join(deploy, 'kubernetes', 'base'), [
     join(deploy, 'kubernetes', 'components', 'service-monitor'),
   ]);
+  const plain = kustomizeWith(t.testdir({}), join(deploy, 'kubernetes', 'base'), [
+    join(deploy, 'kubernetes', 'components', 'without-webhook'),
+  ]);
   const pairs: readonly (readonly [name: string, objects: readonly Rendered[], values: Values])[] = [
     ['with a ServiceMonitor', monitored, { metrics: { serviceMonitor: true } }],
+    ['without the webhook', plain, { webhook: { enabled: false } }],
     ['base', kustomize(join(deploy, 'kubernetes', 'base')), {}],
     ['edge', kustomize(join(deploy, 'kubernetes', 'overlays', 'edge')), edge],
     [
@@ -55,6 +59,19 @@ void t.test('chart, manifests and package are of one version', (t) => {
     };
     t.same(images, [{ name: 'mtls-ingress', newTag: version }], folder);
   }
+  t.end();
+});
+
+void t.test('without the webhook there is nothing of it left', options, (t) => {
+  const objects = renderChart(chart, { webhook: { enabled: false } });
+  t.same(faultsOf(objects), []);
+  t.notMatch(JSON.stringify(objects), /webhook/i);
+  t.match(
+    theOne(renderChart(chart, { webhook: { failurePolicy: 'Ignore' } }), 'ValidatingWebhookConfiguration'),
+    {
+      webhooks: [{ failurePolicy: 'Ignore', timeoutSeconds: 10 }],
+    },
+  );
   t.end();
 });
 
@@ -94,7 +111,9 @@ void t.test('values keep the rules, and are data wherever they stand', options, 
     'ssl-protocols': 'TLSv1.3',
     'proxy-body-size': hostile,
   });
-  t.match(theOne(objects, 'Service').metadata, { annotations: { 'example.com/note': hostile } });
+  t.match(theOne(objects, 'Service', 'mtls-ingress').metadata, {
+    annotations: { 'example.com/note': hostile },
+  });
   t.match(podOf(theOne(objects, 'Deployment')).spec, {
     nodeSelector: { 'kubernetes.io/os': 'linux' },
     tolerations: [{ key: 'edge', operator: 'Exists' }],

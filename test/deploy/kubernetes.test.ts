@@ -6,6 +6,8 @@ import t from 'tap';
 import { parse } from 'yaml';
 import type { Config } from '../../src/config/schema.ts';
 import { readClusterFlags } from '../../src/ingress/kubernetes/serve-options.ts';
+import { readWebhookFlags } from '../../src/ingress/kubernetes/webhook/flags.ts';
+import { secretName } from '../../src/ingress/kubernetes/webhook/webhook.ts';
 import { sourceFlags } from '../../src/source-options.ts';
 import { request } from '../support/client.ts';
 import { createAuthority } from '../support/pki.ts';
@@ -50,6 +52,24 @@ void t.test('the rules find what breaks them', kubectl, (t) => {
     ],
     ['"resourceNames":["mtls-ingress-leader"],', '', 'asks for the Leases of others'],
     ['"containerPort":8443', '"containerPort":443', 'port 443 wants a capability'],
+    [
+      '"resourceNames":["mtls-ingress"],"resources":["validating',
+      '"resources":["validating',
+      'asks for the webhooks of others',
+    ],
+    ['"resourceNames":["mtls-ingress-webhook"],', '', 'asks for the secrets of others'],
+    [
+      '"name":"mtls-ingress-webhook","namespace":"mtls-ingress","port":443',
+      '"name":"w","namespace":"mtls-ingress","port":443',
+      'leads to no Service',
+    ],
+    ['"sideEffects":"None"', '"sideEffects":"Some"', 'has side effects'],
+    [
+      '"resources":["ingresses"],"scope"',
+      '"resources":["ingresses","pods"],"scope"',
+      'judges more than Ingresses',
+    ],
+    ['--validating-webhook=:8444', '--validating-webhook=:8445', 'nobody listens'],
     ['--https-port=8443', '--https-port=9443', '--https-port=9443 is not its port'],
     ['--admin-address=0.0.0.0', '--admin-address=127.0.0.1', 'livenessProbe does not get to 127.0.0.1'],
     ['"path":"/readyz"', '"path":"/"', 'readinessProbe does not ask /readyz'],
@@ -84,7 +104,7 @@ void t.test('the controller takes the arguments that it is given, and finds what
     const configMap = theOne(objects, 'ConfigMap');
     t.equal(`${configMap.metadata.namespace}/${configMap.metadata.name}`, translate.configMap);
     const { publishedService, speaks } = options;
-    const service = theOne(objects, 'Service').metadata;
+    const service = theOne(objects, 'Service', 'mtls-ingress').metadata;
     // Clients come by the nodes where there is no Service in front of them.
     t.equal(
       publishedService,
@@ -95,14 +115,19 @@ void t.test('the controller takes the arguments that it is given, and finds what
     };
     t.same(
       rules.flatMap(({ resourceNames = [] }) => resourceNames),
-      [speaks.electionId],
+      [speaks.electionId, secretName],
     );
+    const webhook = readWebhookFlags(values, { POD_NAMESPACE: 'mtls-ingress' });
+    if (webhook === null || 'fault' in webhook) throw new Error(webhook?.fault ?? 'no webhook');
+    const registration = theOne(objects, 'ValidatingWebhookConfiguration');
+    t.equal(registration.metadata.name, webhook.registration);
+    t.match(registration['webhooks'], [{ clientConfig: { service: { ...webhook.service } } }]);
   }
   t.end();
 });
 
 void t.test('edge is reached by a load balancer that leaves addresses as they are', kubectl, (t) => {
-  const { spec } = theOne(kustomize(join(folder, 'overlays', 'edge')), 'Service');
+  const { spec } = theOne(kustomize(join(folder, 'overlays', 'edge')), 'Service', 'mtls-ingress');
   t.match(spec, {
     type: 'LoadBalancer',
     externalTrafficPolicy: 'Local',

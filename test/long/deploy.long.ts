@@ -77,7 +77,14 @@ function flagsOf(objects: readonly Rendered[]): ReturnType<typeof parse> {
 function parse(args: readonly string[]) {
   const { values } = parseArgs({ args: [...args], options: sourceFlags });
   const { address: _address, 'admin-address': _admin, ...rest } = values;
-  return { ...rest, 'https-port': '0', 'http-port': '0', 'admin-port': '0' };
+  return {
+    ...rest,
+    'https-port': '0',
+    'http-port': '0',
+    'admin-port': '0',
+    'validating-webhook': '127.0.0.1:0',
+    'validating-webhook-service': 'mtls-ingress/mtls-ingress-webhook',
+  };
 }
 
 async function serves(
@@ -111,6 +118,8 @@ void t.test('what is rendered, at a real API server', needsCluster(), async (t) 
     if (needsHelm().skip === false) await apply(cluster, renderChart(join(deploy, 'helm', 'mtls-ingress')));
     const deployment = await cluster.kubectl(['get', 'deployment', '-n', 'mtls-ingress', '-o', 'name']);
     t.equal(deployment.trim(), 'deployment.apps/mtls-ingress');
+    // No Pod runs here that could answer it: test/long/kubernetes-webhook.long.ts has one.
+    await cluster.kubectl(['delete', 'validatingwebhookconfiguration', 'mtls-ingress']);
   });
 
   await t.test('the controller serves with exactly these rights and arguments', async (t) => {
@@ -129,7 +138,14 @@ void t.test('what is rendered, at a real API server', needsCluster(), async (t) 
       [false, 'create', 'leases@coordination.k8s.io', 'kube-system'],
       [false, 'patch', 'ingresses@networking.k8s.io', 'default'],
       [false, 'delete', 'ingresses@networking.k8s.io', 'default'],
-      [false, 'create', 'secrets', 'mtls-ingress'],
+      [true, 'create', 'secrets', 'mtls-ingress'],
+      [true, 'update', 'secrets', 'mtls-ingress', 'mtls-ingress-webhook'],
+      [false, 'update', 'secrets', 'mtls-ingress', 'mtls-ingress-metrics'],
+      [false, 'delete', 'secrets', 'mtls-ingress', 'mtls-ingress-webhook'],
+      [false, 'create', 'secrets', 'default'],
+      [true, 'patch', 'validatingwebhookconfigurations@admissionregistration.k8s.io', '', 'mtls-ingress'],
+      [false, 'patch', 'validatingwebhookconfigurations@admissionregistration.k8s.io', '', 'another'],
+      [false, 'create', 'validatingwebhookconfigurations@admissionregistration.k8s.io'],
       [false, 'update', 'configmaps', 'mtls-ingress'],
       [false, 'list', 'namespaces'],
       [false, 'list', 'pods', 'mtls-ingress'],

@@ -25,13 +25,27 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   '/secrets': ['get', 'list', 'watch'],
   '/configmaps': ['get', 'list', 'watch'],
   '/events': ['create', 'patch'],
+  'admissionregistration.k8s.io/validatingwebhookconfigurations': ['get', 'patch'],
 };
 const allowedAtHome: Readonly<Record<string, readonly string[]>> = {
   'coordination.k8s.io/leases': ['create', 'get', 'update'],
+  '/secrets': ['create', 'get', 'update'],
 };
 const allowedWithSelector = { '/namespaces': ['list', 'watch'] };
 
-const cluster = new Set(['Namespace', 'ClusterRole', 'ClusterRoleBinding', 'IngressClass']);
+/** Of these only our own may be touched. */
+const ownOnly: Readonly<Record<string, string>> = {
+  'coordination.k8s.io/leases': 'Leases',
+  'admissionregistration.k8s.io/validatingwebhookconfigurations': 'webhooks',
+};
+
+const cluster = new Set([
+  'Namespace',
+  'ClusterRole',
+  'ClusterRoleBinding',
+  'IngressClass',
+  'ValidatingWebhookConfiguration',
+]);
 
 /** What is wrong with objects that are to be applied together; a line each. */
 export function faultsOf(objects: readonly Rendered[]): string[] {
@@ -56,6 +70,9 @@ export function faultsOf(objects: readonly Rendered[]): string[] {
         break;
       case 'ServiceAccount':
         if (object['automountServiceAccountToken'] !== false) fault('every Pod of it gets a token');
+        break;
+      case 'ValidatingWebhookConfiguration':
+        webhookFaults(object, objects, fault);
         break;
       case 'Service':
         serviceFaults(object, objects, fault);
@@ -192,8 +209,9 @@ function roleFaults(role: Rendered, fault: (text: string) => void): void {
         if (known === undefined) fault(`asks for ${group}/${resource}`);
         for (const verb of verbs) if (known?.includes(verb) === false) fault(`asks to ${verb} ${resource}`);
         // `create` cannot be limited to a name: there is none yet.
-        if (resource === 'leases' && !verbs.includes('create') && resourceNames === undefined)
-          fault('asks for the Leases of others');
+        const own = ownOnly[`${group}/${resource}`] ?? (role.kind === 'Role' ? resource : undefined);
+        if (own !== undefined && !verbs.includes('create') && resourceNames === undefined)
+          fault(`asks for the ${own} of others`);
       }
     }
   }
@@ -214,6 +232,32 @@ function bindingFaults(binding: Rendered, objects: readonly Rendered[], fault: (
     if (subject.kind !== 'ServiceAccount' || account === undefined)
       fault(`binds ${subject.kind} ${subject.name}`);
   }
+}
+
+function webhookFaults(object: Rendered, objects: readonly Rendered[], fault: (text: string) => void): void {
+  const webhooks = object['webhooks'] as readonly {
+    readonly name: string;
+    readonly clientConfig: {
+      readonly service: { readonly namespace: string; readonly name: string; readonly port: number };
+    };
+    readonly sideEffects: string;
+    readonly rules: readonly { readonly resources: readonly string[] }[];
+  }[];
+  for (const { name, clientConfig, sideEffects, rules } of webhooks) {
+    const { service } = clientConfig;
+    const found = objects.find(
+      ({ kind, metadata }) =>
+        kind === 'Service' && metadata.name === service.name && metadata.namespace === service.namespace,
+    );
+    const { ports = [] } = (found?.['spec'] ?? {}) as { ports?: readonly { port: number }[] };
+    if (!ports.some(({ port }) => port === service.port)) fault(`${name} leads to no Service`);
+    if (sideEffects !== 'None') fault(`${name} has side effects, and dry runs fail`);
+    if (rules.some(({ resources }) => resources.join() !== 'ingresses'))
+      fault(`${name} judges more than Ingresses`);
+  }
+  const pod = pods(objects)[0]?.spec.containers.find(({ name }) => name === 'mtls-ingress');
+  const port = pod?.ports?.find(({ name }) => name === 'webhook')?.containerPort;
+  if (pod?.args?.includes(`--validating-webhook=:${port}`) !== true) fault('nobody listens');
 }
 
 function serviceFaults(service: Rendered, objects: readonly Rendered[], fault: (text: string) => void): void {
