@@ -57,6 +57,8 @@ export const resources = Object.freeze({
       'admissionregistration.k8s.io/v1',
     ),
   ],
+  /** Only written. */
+  events: [resource('Event', 'events', 'v1')],
 } as const satisfies Readonly<Record<string, readonly Resource[]>>);
 
 /** Path of what an API server says that it serves under an apiVersion. */

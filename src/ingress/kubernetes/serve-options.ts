@@ -6,6 +6,7 @@ import type { ClusterScope } from './cluster.ts';
 import type { Times } from './collection.ts';
 import { Credentials } from './credentials.ts';
 import { type Api, DryApi } from './dry-api.ts';
+import { EventWriter } from './event-writer.ts';
 import type { Log } from './health.ts';
 import { type KubernetesOptions, KubernetesSource } from './kubernetes-source.ts';
 import { LeaseElection, replicaIdentity } from './lease.ts';
@@ -144,7 +145,10 @@ export function assembleSource(
       api: client,
       log,
       isDry: speaks.isDry,
-      writers: (api) => statusWriters(api, speaks, () => source, log),
+      writers: (api) => [
+        ...statusWriters(api, speaks, () => source, log),
+        new EventWriter({ api, log, instance: replicaIdentity() }),
+      ],
       election: (api) =>
         new LeaseElection({
           api,
