@@ -33,7 +33,8 @@ export function memoryKilobytes(pid: number): Memory {
   return sum;
 }
 
-function childrenOf(pid: number): number[] {
+/** Process ids. */
+export function childrenOf(pid: number): number[] {
   const children: number[] = [];
   for (const task of readdirSync(`/proc/${pid}/task`)) {
     const text = readFileSync(`/proc/${pid}/task/${task}/children`, 'utf8').trim();

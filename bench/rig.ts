@@ -71,12 +71,12 @@ export class Rig {
   }
 
   /** @param http Directives of the http block. */
-  async startNginx(core: Core, name: string, port: number, http: string): Promise<Proxy> {
+  async startNginx(core: Core, name: string, port: number, http: string, workers = 1): Promise<Proxy> {
     const { dir } = this;
     const file = join(dir, `${name}-${port}.conf`);
     writeFileSync(
       file,
-      `daemon off; worker_processes 1; pid ${dir}/${name}-${port}.pid; error_log stderr error; worker_rlimit_nofile 20000;
+      `daemon off; worker_processes ${workers}; pid ${dir}/${name}-${port}.pid; error_log stderr error; worker_rlimit_nofile 20000;
 events { worker_connections 8192; }
 http { access_log off; client_body_temp_path ${dir}/${name}-body; proxy_temp_path ${dir}/${name}-proxy;
 fastcgi_temp_path ${dir}/${name}-f; uwsgi_temp_path ${dir}/${name}-u; scgi_temp_path ${dir}/${name}-s;
@@ -126,14 +126,14 @@ ${sections}`,
 
   /**
    * NODE_FLAGS are for our proxy's Node, in place of those that it is started with as a rule.
-   * @param settings YAML below the listeners.
+   * @param settings YAML below the listeners. There is no access log unless it says so.
    */
   async startOurs(core: Core, settings: string, name = 'mtls-ingress'): Promise<Proxy> {
     const file = join(this.dir, `config-${this.#children.length}.yaml`);
     writeFileSync(
       file,
       `listeners: { https: { address: 127.0.0.1, port: 0 }, admin: { address: 127.0.0.1, port: 0 } }
-accessLog: false
+${settings.includes('accessLog:') ? '' : 'accessLog: false'}
 ${settings}`,
     );
     const bin = join(import.meta.dirname, '..', 'bin', 'mtls-ingress');
