@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import t, { type Test } from 'tap';
 import { sourceFlags } from '../../src/source-options.ts';
+import { asController } from '../support/account.ts';
 import { needsCluster, TestCluster } from '../support/cluster.ts';
 import { get, startController, startNamed, until } from '../support/controller.ts';
 import { needsHelm, renderChart } from '../support/helm/render.ts';
@@ -49,23 +50,6 @@ async function may(
     },
   })) as { readonly status: { readonly allowed: boolean } };
   return answer.status.allowed;
-}
-
-/** A kubeconfig with a token of the account, as a Pod has it. */
-async function asController(cluster: TestCluster): Promise<string> {
-  const text = await cluster.kubectl([
-    'get',
-    'serviceaccount',
-    'mtls-ingress',
-    '-n',
-    'mtls-ingress',
-    '-o',
-    'json',
-  ]);
-  const { metadata } = JSON.parse(text) as { metadata: { uid: string } };
-  return cluster.writeKubeconfig('controller', {
-    token: cluster.token('mtls-ingress', 'mtls-ingress', metadata.uid, 3600),
-  });
 }
 
 /** What the Deployment tells the controller, but for addresses and ports. */

@@ -9,7 +9,11 @@ import { App } from '../../src/app.ts';
 import type { Times } from '../../src/ingress/kubernetes/collection.ts';
 import { type CredentialOptions, Credentials } from '../../src/ingress/kubernetes/credentials.ts';
 import type { KubernetesSource } from '../../src/ingress/kubernetes/kubernetes-source.ts';
-import { assembleSource, type ClusterFlags } from '../../src/ingress/kubernetes/serve-options.ts';
+import {
+  assembleSource,
+  type ClusterFlags,
+  type ClusterParts,
+} from '../../src/ingress/kubernetes/serve-options.ts';
 import { createObservability } from '../../src/observe/observe.ts';
 import type { ClientCertificate } from './client.ts';
 
@@ -33,6 +37,7 @@ export async function startController(
   credentials: string | CredentialOptions,
   flags: ClusterFlags = {},
   times: Partial<Times> = quickTimes,
+  webhookTimes: ClusterParts['webhookTimes'] = {},
 ): Promise<Controller> {
   const log: Record<string, unknown>[] = [];
   const observability = createObservability({
@@ -49,6 +54,7 @@ export async function startController(
     {
       observability,
       times,
+      webhookTimes,
       credentials: new Credentials({
         keepMs: 500,
         ...(typeof credentials === 'string' ? { kubeconfig: credentials } : credentials),

@@ -4,6 +4,7 @@ import type { Test } from 'tap';
 
 interface State {
   mode: 'pass' | 'stall' | 'refuse';
+  to: number;
 }
 
 /** What stands between a client and a server on 127.0.0.1 and can fail as networks do. Stopped with the test. */
@@ -20,13 +21,13 @@ export class TcpProxy {
 
   static async start(t: Test, to: number): Promise<TcpProxy> {
     const pairs = new Set<readonly [Socket, Socket]>();
-    const state: State = { mode: 'pass' };
+    const state: State = { mode: 'pass', to };
     const server = createServer((near) => {
       if (state.mode === 'refuse') {
         near.resetAndDestroy();
         return;
       }
-      const far = connect({ host: '127.0.0.1', port: to });
+      const far = connect({ host: '127.0.0.1', port: state.to });
       const pair = [near, far] as const;
       pairs.add(pair);
       for (const [from, into] of [
@@ -54,6 +55,11 @@ export class TcpProxy {
   /** Connections that are there now. */
   get open(): number {
     return this.#pairs.size;
+  }
+
+  /** New connections lead to another port. */
+  leadTo(port: number): void {
+    this.#state.to = port;
   }
 
   /** New connections go through; those that stall stay as they are. */

@@ -100,12 +100,24 @@ export function authorityOf(data: unknown): Authority | null {
   }
 }
 
+interface Validity {
+  readonly notBefore: number;
+  readonly notAfter: number;
+}
+
 /** A third of its time is left, or less. */
-export function isDue(
-  { notBefore, notAfter }: { readonly notBefore: number; readonly notAfter: number },
-  now: number,
-): boolean {
-  return notAfter - now <= (notAfter - notBefore - backdateMs) / 3;
+export function isDue(validity: Validity, now: number): boolean {
+  return partLeft(validity, now) <= 1 / 3;
+}
+
+/** It ends so soon that nothing is waited for any more. */
+export function isLast(validity: Validity, now: number): boolean {
+  return partLeft(validity, now) <= 1 / 12;
+}
+
+/** Of the time that it was made for. */
+function partLeft({ notBefore, notAfter }: Validity, now: number): number {
+  return (notAfter - now) / (notAfter - notBefore - backdateMs);
 }
 
 /**

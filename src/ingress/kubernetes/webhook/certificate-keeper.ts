@@ -10,6 +10,7 @@ import {
   authorityOf,
   dataOf,
   isDue,
+  isLast,
   issueServing,
   type Lifetimes,
   makeAuthority,
@@ -49,9 +50,6 @@ export interface KeeperOptions {
 export const reviewPath = '/networking/v1/ingresses';
 
 const standardTimes: KeeperTimes = { everyMs: 60_000, settleMs: 10_000 };
-
-/** Nothing is waited for any more so long before the end of a certificate, in milliseconds. */
-const lastMs = 3_600_000;
 
 /** Others may write first so often in a row. */
 const maxAttempts = 5;
@@ -143,7 +141,7 @@ export class CertificateKeeper {
     if (this.#serving === null) return true;
     const { ca, certificate } = this.#serving;
     if (ca === bundle[0]) return isDue(certificate, this.#now);
-    const isTrusted = bundle.includes(ca) && certificate.notAfter - this.#now > lastMs;
+    const isTrusted = bundle.includes(ca) && !isLast(certificate, this.#now);
     if (!isTrusted || !isAsked) return true;
     return this.#known !== null && this.#now - this.#known.at >= this.#times.settleMs;
   }
