@@ -32,6 +32,8 @@ export interface ExternalAuth {
   /** Null: the client's. */
   readonly host: string | null;
   readonly method: string;
+  /** Lower-case name, to name and value of a header of the question; one whose value is empty is taken off. */
+  readonly headers: ReadonlyMap<string, readonly [name: string, value: TargetTemplate]>;
   /** As written. */
   readonly responseHeaders: readonly string[];
   readonly signin: TargetTemplate | null;

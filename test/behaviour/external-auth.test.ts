@@ -64,6 +64,24 @@ await t.test('a 2xx lets in; its headers replace the client’s, its cookies rea
   });
 });
 
+await t.test('the question has the headers that are set for it, in place of the client’s', async (t) => {
+  const { get, service, seen } = await withService(
+    t,
+    { headers: { 'X-Forwarded-Uri': '{uri}', 'X-Site': 'the {{main}} one', Cookie: '' } },
+    (_, response) => response.writeHead(200).end(),
+  );
+  const sent = ['X-Forwarded-Uri: /open', 'x-site: another', 'Cookie: a=1', 'X-Kept: yes'];
+  t.equal((await get('/x?y=1', sent)).status, 200);
+  const { rawHeaders } = service.seen[0]!;
+  t.same(
+    ['x-forwarded-uri', 'x-site', 'cookie', 'x-kept'].map((name) =>
+      rawHeaders.filter((_, index) => rawHeaders[index - 1]?.toLowerCase() === name && index % 2 === 1),
+    ),
+    [['/x?y=1'], ['the {main} one'], [], ['yes']],
+  );
+  t.match(seen().headers, { 'x-forwarded-uri': '/open', 'x-site': 'another', cookie: 'a=1' });
+});
+
 await t.test('401 and 403 are passed on, and everything else keeps the client out', async (t) => {
   for (const [status, expected] of [
     [401, 401],

@@ -53,6 +53,43 @@ await t.test('what would leave a check out makes no snapshot, and says where', a
     routes: [{ path: '/', upstream: 'app', ...more }],
   });
   const cases: Record<string, readonly [hosts: readonly HostConfig[], path: string]> = {
+    'an identity header in a question to a service': [
+      [
+        host(
+          'a.test',
+          route({
+            access: {
+              external: { upstream: 'app', target: '/', headers: { 'Ssl-Client-Verify': 'SUCCESS' } },
+            },
+          }),
+        ),
+      ],
+      '/hosts/0/routes/0/access/external/headers/Ssl-Client-Verify',
+    ],
+    'a header of a template in a question to a service': [
+      [
+        host(
+          'a.test',
+          route({
+            identityHeaders: { templates: { 'X-Who': '{cn}' } },
+            access: { external: { upstream: 'app', target: '/', headers: { 'x-who': 'root' } } },
+          }),
+        ),
+      ],
+      '/hosts/0/routes/0/access/external/headers',
+    ],
+    'a header of a template among those that are set': [
+      [
+        host(
+          'a.test',
+          route({
+            identityHeaders: { templates: { 'X-Who': '{cn}' } },
+            request: { set: { 'x-who': 'root' } },
+          }),
+        ),
+      ],
+      '/hosts/0/routes/0/request/set',
+    ],
     'a mode without a trust store': [
       [host('a.test', { clientAuth: { mode: 'optional' } })],
       '/hosts/0/clientAuth',

@@ -1,5 +1,5 @@
 import { Type } from 'typebox';
-import { Duration, FilePath, strict } from './value.ts';
+import { Duration, FilePath, record, strict } from './value.ts';
 
 /** A range of addresses, IPv4 or IPv6. */
 export const AddressRange = Type.String({
@@ -29,6 +29,17 @@ const ExternalAuth = Type.Object(
     host: Type.Optional(Type.String({ pattern: '^[A-Za-z0-9._:\\[\\]-]{1,253}$' })),
     method: Type.Optional(
       Type.String({ pattern: '^(GET|HEAD|POST|PUT|PATCH|DELETE|OPTIONS)$', description: 'Default GET.' }),
+    ),
+    headers: Type.Optional(
+      record(
+        { pattern: '^[0-9A-Za-z-]{1,128}$', description: 'a header name' },
+        Type.String({ pattern: '^[ -~]*$', maxLength: 4096 }),
+        {
+          maxProperties: 64,
+          description:
+            'Headers that the question has in place of what the client sent, with the placeholders of a redirect. One that comes out empty is taken off.',
+        },
+      ),
     ),
     responseHeaders: Type.Optional(
       Type.Array(Type.String({ pattern: '^[0-9A-Za-z-]{1,128}$' }), {

@@ -1,5 +1,5 @@
 import { quote } from '../../config/text.ts';
-import { isReservedHeader } from '../../proxy/headers/request.ts';
+import { isReservedHeader, isReservedInQuestion } from '../../proxy/headers/request.ts';
 import { compileKeyTemplate } from '../../snapshot/key-template.ts';
 import { normaliseHostName } from '../../snapshot/host-name.ts';
 import type { RouteConfig } from '../../config/schema.ts';
@@ -13,9 +13,18 @@ import {
   refused,
   type ValueType,
 } from './annotation.ts';
-import { family } from './family.ts';
-import { nginxKey, nginxTemplate } from './nginx-text.ts';
-import { flag, listType, objectName, oneOf, seconds, snippet, whole } from './value-types.ts';
+import { type Context, family, type RouteDraft } from './family.ts';
+import { nginxHeaderValue, nginxKey, nginxTemplate } from './nginx-text.ts';
+import {
+  flag,
+  listType,
+  objectName,
+  type ObjectName,
+  oneOf,
+  seconds,
+  snippet,
+  whole,
+} from './value-types.ts';
 
 interface Asked {
   readonly scheme: 'http' | 'https';
@@ -144,6 +153,45 @@ const keyType: ValueType<string> = {
     return 'problem' in compiled ? { problem: `is no key: ${compiled.problem}` } : key;
   },
 };
+const setHeaders = annotation('auth-proxy-set-headers', objectName, 'A ConfigMap of headers to ask with.', {
+  ...medium,
+  restricts: true,
+  state: different(
+    "Of nginx's variables those that `auth-url` may hold. A header that the proxy sets itself, or that cannot be set, refuses the paths.",
+  ),
+});
+const mostHeaders = 64;
+
+/** Null, with the problem told and the paths denied, where the service would judge without what it needs. */
+function questionHeaders(
+  name: ObjectName,
+  route: RouteDraft,
+  context: Context,
+): Readonly<Record<string, string>> | null {
+  const refuse = (message: string): null => {
+    context.errorElsewhere(setHeaders, `${message}: the paths of this Ingress answer 503`);
+    route.deny('auth-proxy-set-headers cannot be used');
+    return null;
+  };
+  const data = context.configMap(setHeaders, name);
+  if (data === null) {
+    route.deny('auth-proxy-set-headers names no ConfigMap');
+    return null;
+  }
+  if (data.size > mostHeaders) return refuse(`has more than ${mostHeaders} headers`);
+  const headers = new Map<string, readonly [name: string, value: string]>();
+  for (const [header, written] of data) {
+    const lower = header.toLowerCase();
+    if (!/^[0-9A-Za-z-]{1,128}$/.test(header)) return refuse(`sets ${quote(header)}, which is no header`);
+    if (isReservedInQuestion(lower)) return refuse(`sets ${quote(header)}, which is set by the proxy itself`);
+    if (headers.has(lower)) return refuse(`sets ${quote(header)} twice`);
+    const value = nginxHeaderValue(written);
+    if ('problem' in value) return refuse(`sets ${quote(header)} to what ${value.problem}`);
+    headers.set(lower, [header, value.value]);
+  }
+  return Object.fromEntries(headers.values());
+}
+
 const cacheKey = annotation(
   'auth-cache-key',
   keyType,
@@ -184,11 +232,7 @@ export const externalAuth = family({
     redirect,
     setCookie,
     enableGlobal,
-    annotation('auth-proxy-set-headers', objectName, 'A ConfigMap of headers to ask with.', {
-      ...medium,
-      restricts: true,
-      state: refused('not supported in this version: the service would judge without what it needs.'),
-    }),
+    setHeaders,
     cacheKey,
     cacheDuration,
     annotation('auth-keepalive', whole, 'Idle connections kept.', { default: '0', state: pooled }),
@@ -232,11 +276,15 @@ export const externalAuth = family({
       read(parameter),
     ];
     const [key, time] = [read(cacheKey), read(cacheDuration)];
+    const called = isOwn ? values.get(setHeaders) : null;
+    const headers = called === null ? {} : questionHeaders(called, route, context);
+    if (headers === null) return;
     const external: NonNullable<NonNullable<RouteConfig['access']>['external']> = {
       upstream: context.externalUpstream(scheme, host, port),
       target,
       host: host.includes(':') ? `[${host}]` : host,
       ...(how === null ? {} : { method: how }),
+      ...(Object.keys(headers).length === 0 ? {} : { headers }),
       ...(names === null ? {} : { responseHeaders: [...names] }),
       ...(to === null ? {} : { signin: to }),
       ...(argument === null ? {} : { signinParameter: argument }),

@@ -26,6 +26,16 @@ const known = ['$request_uri', '$uri', '$args', '$host', '$http_host', '$scheme'
  */
 export function nginxTemplate(text: string, groups: number): Parsed<string> {
   if (!/^[!-~]+$/.test(text)) return { problem: 'holds blanks or characters that a URL cannot' };
+  return templateOf(text, groups);
+}
+
+/** The value of a header, with blanks perhaps, as a template of the native configuration. It may be empty. */
+export function nginxHeaderValue(text: string): Parsed<string> {
+  if (!/^[ -~]{0,2048}$/.test(text)) return { problem: 'is no line of printable ASCII' };
+  return templateOf(text, 0);
+}
+
+function templateOf(text: string, groups: number): Parsed<string> {
   let template = '';
   const variable = /\$is_args\$(?:args|query_string)|\$(?:\{([^}]*)\}|([a-zA-Z_][a-zA-Z0-9_]*|[0-9]))?/y;
   for (let at = 0; at < text.length;) {

@@ -78,7 +78,12 @@ function requestOf({ auth, headers, method, facts, timeouts }: Question): Outbou
   const outbound = ['Host', auth.host ?? authority];
   for (let index = 0; index < headers.length; index += 2) {
     const name = headers[index] ?? '';
-    if (!replaced.has(name.toLowerCase())) outbound.push(name, headers[index + 1] ?? '');
+    const lower = name.toLowerCase();
+    if (!replaced.has(lower) && !auth.headers.has(lower)) outbound.push(name, headers[index + 1] ?? '');
+  }
+  for (const [name, template] of auth.headers.values()) {
+    const value = template.render(facts);
+    if (value !== '') outbound.push(name, value);
   }
   outbound.push(
     'X-Original-URL',

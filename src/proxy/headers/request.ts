@@ -26,6 +26,19 @@ export function isReservedHeader(lower: string): boolean {
   return removed.has(lower) || isIdentityHeaderName(lower);
 }
 
+/** Headers of a question to an external service that only we set: isReservedHeader's, and where the request was going. */
+export function isReservedInQuestion(lower: string): boolean {
+  return questionNames.has(lower) || isReservedHeader(lower);
+}
+
+/** What ingress-nginx sets on the request of auth_request, beside what every request has. */
+const questionNames: ReadonlySet<string> = new Set([
+  'x-original-url',
+  'x-original-method',
+  'x-sent-from',
+  'x-auth-request-redirect',
+]);
+
 const removed: ReadonlySet<string> = new Set([...hopByHopNames, ...ownNames]);
 
 /**

@@ -1,8 +1,9 @@
 import type { RouteConfig } from '../../config/schema.ts';
-import { isReservedHeader } from '../../proxy/headers/request.ts';
+import { pointer } from '../../config/problem.ts';
+import { isReservedHeader, isReservedInQuestion } from '../../proxy/headers/request.ts';
 import type { ExternalAuth } from '../access.ts';
 import type { Upstream } from '../snapshot.ts';
-import { compileTarget } from '../target-template.ts';
+import { compileTarget, type TargetTemplate } from '../target-template.ts';
 import { compileKeyTemplate } from '../key-template.ts';
 import { defaults } from '../../config/defaults.ts';
 import type { CompileContext } from './context.ts';
@@ -13,6 +14,9 @@ type Config = NonNullable<NonNullable<RouteConfig['access']>['external']>;
 
 /** Stands for a template that did not compile; the snapshot that holds it is never handed out. */
 const nowhere = Object.freeze({ text: '/', render: () => '/' });
+
+/** Takes a header off the question. */
+const nothing = Object.freeze({ text: '', render: () => '' });
 
 /** A service that is asked about each request. */
 export function compileExternalAuth(
@@ -38,6 +42,7 @@ export function compileExternalAuth(
     target: compileTargetOf(context, config.target, `${path}/target`) ?? nowhere,
     host: config.host ?? null,
     method: config.method ?? 'GET',
+    headers: compileHeaders(context, config.headers ?? {}, `${path}/headers`),
     responseHeaders: Object.freeze([...responseHeaders]),
     signin: config.signin === undefined ? null : compileTargetOf(context, config.signin, `${path}/signin`),
     signinParameter: config.signinParameter ?? 'rd',
@@ -45,6 +50,23 @@ export function compileExternalAuth(
     alwaysSetCookie: config.alwaysSetCookie ?? false,
     cache: compileCache(context, config.cache, `${path}/cache`),
   });
+}
+
+function compileHeaders(
+  context: CompileContext,
+  config: NonNullable<Config['headers']>,
+  path: string,
+): ExternalAuth['headers'] {
+  const headers = new Map<string, readonly [string, TargetTemplate]>();
+  for (const [name, text] of Object.entries(config)) {
+    const lower = name.toLowerCase();
+    const place = path + pointer(name);
+    if (isReservedInQuestion(lower)) context.problem(place, `${name} is set by the proxy itself`);
+    else if (headers.has(lower)) context.problem(place, `${name} is there already, in other letters`);
+    const value = text === '' ? nothing : (compileTargetOf(context, text, place) ?? nowhere);
+    headers.set(lower, [name, value]);
+  }
+  return headers;
 }
 
 function compileCache(context: CompileContext, config: Config['cache'], path: string): ExternalAuth['cache'] {

@@ -89,7 +89,23 @@ export function compileRoute(
     bodyLimit: config.bodyLimit === undefined ? defaults.bodyLimit : parseSize(config.bodyLimit),
     upgrade: Object.freeze((config.upgrade ?? defaults.upgrade).map((token) => token.toLowerCase())),
   };
+  checkSetHeaders(context, route, path);
   return Object.freeze({ ...route, express: isExpress(route) });
+}
+
+/** What a template of the route says of the client is nobody else's to say, to no one (rule 4). */
+function checkSetHeaders(
+  context: CompileContext,
+  { identityHeaders, requestHeaders, access }: Omit<Route, 'express'>,
+  path: string,
+): void {
+  for (const name of identityHeaders.templates.keys()) {
+    const lower = name.toLowerCase();
+    const told = `${name} is set by the proxy itself, out of the client certificate`;
+    if (requestHeaders.has(lower)) context.problem(`${path}/request/set`, told);
+    if (access?.external?.headers.has(lower) === true)
+      context.problem(`${path}/access/external/headers`, told);
+  }
 }
 
 /**
