@@ -61,16 +61,16 @@ function timed(source: Source): Timed {
     loaded: 0,
     began: 0,
     source: {
-      async load() {
+      async load(changed) {
         const began = performance.now();
-        const loaded = await source.load();
+        const loaded = await source.load(changed);
         times.loaded = performance.now() - began;
         return loaded;
       },
       watch: (onChange) =>
-        source.watch(() => {
+        source.watch((changed) => {
           times.began = performance.now();
-          onChange();
+          onChange(changed);
         }),
     },
   };

@@ -3,7 +3,7 @@ import type { Duplex } from 'node:stream';
 import { Admin } from './admin/admin.ts';
 import { endpointsOf } from './admin/endpoints.ts';
 import { commonFacts, type PageFacts } from './admin/page/facts.ts';
-import type { Loaded, Source, Unloadable } from './config/source.ts';
+import type { Changed, Loaded, Source, Unloadable } from './config/source.ts';
 import type { ListenTarget } from './listen.ts';
 import { atNextStart, type Started, startedWith } from './next-start.ts';
 import { readLeaves } from './observe/certificate-series.ts';
@@ -183,16 +183,18 @@ export class App {
 
   /** Reloads whenever one of the source's files changes. */
   watch(): void {
-    this.#watch = this.#source.watch(() => void this.reload());
+    this.#watch = this.#source.watch((changed) => void this.reload(changed));
   }
 
   /**
    * Loads the configuration anew and swaps it in, whole; a bad one changes nothing and is reported. Gives what is wrong
    * with it, a line each. Never rejects. Reloads asked for meanwhile run after it, one at a time.
+   *
+   * @param changed What the source's watch told of; without: everything is looked at.
    */
-  reload(): Promise<readonly string[]> {
+  reload(changed: Changed | null = null): Promise<readonly string[]> {
     this.#reloading = this.#reloading.then(async () => {
-      const problems = await this.configure();
+      const problems = await this.configure(changed);
       if (problems.length > 0) {
         this.#observability.observer.reload({ result: 'failure', version: null, problems });
       }
@@ -202,16 +204,16 @@ export class App {
   }
 
   /** Swaps in what the source now has; gives what is wrong with it, and then nothing has changed. Never rejects. */
-  configure(): Promise<readonly string[]> {
-    const configured = this.#configuring.then(() => this.#configure());
+  configure(changed: Changed | null = null): Promise<readonly string[]> {
+    const configured = this.#configuring.then(() => this.#configure(changed));
     this.#configuring = configured;
     return configured;
   }
 
-  async #configure(): Promise<readonly string[]> {
+  async #configure(changed: Changed | null): Promise<readonly string[]> {
     if (this.#state === 'stopped') return [];
     try {
-      await this.#take();
+      await this.#take(changed);
       return [];
     } catch (error) {
       // Stopped while it loaded: nobody is left to be told.
@@ -271,8 +273,8 @@ export class App {
    * served; the swap itself is one step.
    * @throws ConfigurationError, also when TLS does not take a certificate or trust store; nothing has changed then.
    */
-  async #take(): Promise<void> {
-    const loaded = await this.#source.load();
+  async #take(changed: Changed | null = null): Promise<void> {
+    const loaded = await this.#source.load(changed);
     const whole = await checkedSnapshot(loaded, this.#observability, this.#memory);
     const snapshot = this.#worker === null ? whole : this.#worker.share(whole);
     let commit: (() => void)[];

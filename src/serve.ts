@@ -82,10 +82,10 @@ async function createApp(source: Source, observability: Observability): Promise<
   // The first load is not repeated.
   let first: typeof loaded | null = loaded;
   const primed: Source = {
-    load: () => {
+    load: (changed) => {
       const taken = first;
       first = null;
-      return taken === null ? source.load() : Promise.resolve(taken);
+      return taken === null ? source.load(changed) : Promise.resolve(taken);
     },
     watch: (onChange) => source.watch(onChange),
     status: () => source.status?.(),

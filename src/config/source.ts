@@ -21,12 +21,22 @@ export interface SourceProblem {
   readonly line: string;
 }
 
+/** Absolute paths. */
+export type Changed = ReadonlySet<string>;
+
 /** Where configuration comes from: a file, a folder of manifests or a Kubernetes API. */
 export interface Source {
-  /** Never rejects: what cannot be read is a problem. */
-  load(): Promise<Loaded | Unloadable>;
-  /** Calls back when something that `load` read has changed, folded over bursts. */
-  watch(onChange: () => void): { close(): void };
+  /**
+   * Never rejects: what cannot be read is a problem.
+   *
+   * @param changed What the watch told of, where nobody else asked for this: the source need not look at anything else.
+   */
+  load(changed?: Changed | null): Promise<Loaded | Unloadable>;
+  /**
+   * Calls back when something that `load` read has changed, folded over bursts; with what has, where the source can tell. Each is to
+   * be loaded: what was told of once is not told of again.
+   */
+  watch(onChange: (changed?: Changed) => void): { close(): void };
   /** How the source itself does, for people. */
   status?(): unknown;
   /** Lets go of whatever it holds open. Nothing is loaded afterwards. Never rejects. */

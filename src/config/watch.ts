@@ -6,8 +6,8 @@ import { clockTickMs, type FilePrint, printOf } from './file-print.ts';
 import { namesLike } from './include.ts';
 
 export interface WatchOptions {
-  /** When what `files` now names was last read: milliseconds since 1970. Without: when the watch began. */
-  readonly readAt?: () => number;
+  /** When a file that `files` now names was last read: milliseconds since 1970. Without: when the watch began. */
+  readonly readAt?: (path: string) => number;
   /** Absolute paths with `*` in the last part: the names that fit are watched too, but not what is in those files. */
   readonly patterns?: () => readonly string[];
   /** How long nothing must happen until a burst counts as over. Milliseconds. */
@@ -35,11 +35,11 @@ export interface WatchOptions {
  * Kubernetes volume's `..data` link puts another in its place. Events only say when to look; whether something has
  * changed is seen from the files themselves, so neighbours in a busy folder cause no reload. A folder that is gone
  * is looked for again. A file half written is reported too: whether it can be used is for the loader to say, and the
- * rest of it is another change.
+ * rest of it is another change. It is told which have changed since it was last called, as they stand in `files`, and patterns.
  */
 export function watchFiles(
   files: () => readonly string[],
-  onChange: () => void,
+  onChange: (changed: ReadonlySet<string>) => void,
   options: WatchOptions = {},
 ): { close(): void } {
   return new FileWatch(files, onChange, options);
@@ -47,7 +47,7 @@ export function watchFiles(
 
 class FileWatch {
   readonly #files: () => readonly string[];
-  readonly #onChange: () => void;
+  readonly #onChange: (changed: ReadonlySet<string>) => void;
   readonly #options: Required<WatchOptions>;
   readonly #watchers = new Map<string, { readonly watcher: FSWatcher; readonly identity: string }>();
   readonly #poll: NodeJS.Timeout;
@@ -58,7 +58,11 @@ class FileWatch {
   #isLooking = true;
   #closed = false;
 
-  constructor(files: () => readonly string[], onChange: () => void, options: WatchOptions) {
+  constructor(
+    files: () => readonly string[],
+    onChange: (changed: ReadonlySet<string>) => void,
+    options: WatchOptions,
+  ) {
     const began = Date.now();
     this.#files = files;
     this.#onChange = onChange;
@@ -109,13 +113,13 @@ class FileWatch {
     // Closed while it looked.
     if (this.#isClosed()) return;
     const gained = this.#follow(state.folders);
-    const changed = this.#hasChanged(state.files);
-    if (changed && !settled) {
+    const changed = this.#changed(state.files);
+    if (changed.size > 0 && !settled) {
       this.#stir();
       return;
     }
     this.#seen = state.files;
-    if (changed) this.#onChange();
+    if (changed.size > 0) this.#onChange(changed);
     // What happened in a folder between the look and its watch went unseen.
     if (gained) this.#stir();
   }
@@ -124,14 +128,16 @@ class FileWatch {
     return this.#closed;
   }
 
-  #hasChanged(files: ReadonlyMap<string, FilePrint>): boolean {
-    const readAt = this.#options.readAt();
+  #changed(files: ReadonlyMap<string, FilePrint>): ReadonlySet<string> {
+    const { readAt } = this.#options;
+    const changed = new Set<string>();
     for (const [path, { print, changedAt }] of files) {
       const before = this.#seen.get(path);
       // A file that is new to the list was read before it came here: has it changed since?
-      if (before === undefined ? changedAt > readAt - clockTickMs : before.print !== print) return true;
+      if (before === undefined ? changedAt > readAt(path) - clockTickMs : before.print !== print)
+        changed.add(path);
     }
-    return false;
+    return changed;
   }
 
   /** Watches these folders and no others; true if one was added. */

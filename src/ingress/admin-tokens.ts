@@ -1,6 +1,6 @@
 import { resolve } from 'node:path';
 import { readBounded } from '../config/read-file.ts';
-import type { Loaded, Source, Unloadable } from '../config/source.ts';
+import type { Changed, Loaded, Source, Unloadable } from '../config/source.ts';
 import { watchFiles } from '../config/watch.ts';
 import { makeDefaultCertificate } from './default-certificate.ts';
 
@@ -19,8 +19,8 @@ export function withAdminTokens(source: Source, path: string): Source {
   let certificate: ReturnType<typeof makeDefaultCertificate> | null = null;
   let readAt = Date.now();
   return {
-    async load(): Promise<Loaded | Unloadable> {
-      const loaded = await source.load();
+    async load(changed?: Changed | null): Promise<Loaded | Unloadable> {
+      const loaded = await source.load(changed);
       if (!loaded.ok) return loaded;
       const began = Date.now();
       const [read, { cert, key }] = await Promise.all([
@@ -53,7 +53,11 @@ export function withAdminTokens(source: Source, path: string): Source {
     },
     watch(onChange) {
       const objects = source.watch(onChange);
-      const tokens = watchFiles(() => [file], onChange, { readAt: () => readAt });
+      const tokens = watchFiles(
+        () => [file],
+        () => onChange(),
+        { readAt: () => readAt },
+      );
       return {
         close() {
           objects.close();

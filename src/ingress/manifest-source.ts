@@ -2,7 +2,7 @@ import { error, formatProblem } from '../config/problem.ts';
 import { CheckMemory } from '../config/check-memory.ts';
 import { hostwiseSteps } from '../config/check.ts';
 import { inSlices } from '../slices.ts';
-import type { Loaded, Source, SourceProblem, Unloadable } from '../config/source.ts';
+import type { Changed, Loaded, Source, SourceProblem, Unloadable } from '../config/source.ts';
 import { watchFiles } from '../config/watch.ts';
 import { makeDefaultCertificate } from './default-certificate.ts';
 import { ManifestReader } from './manifests.ts';
@@ -30,10 +30,10 @@ export function createManifestSource(
   const memory = new TranslationMemory();
   const checks = new CheckMemory();
   return {
-    async load(): Promise<Loaded | Unloadable> {
+    async load(changed: Changed | null = null): Promise<Loaded | Unloadable> {
       const began = Date.now();
       whole ??= makeDefaultCertificate().then((defaultCertificate) => ({ ...options, defaultCertificate }));
-      const manifests = await reader.read();
+      const manifests = await reader.read(changed);
       ({ watched } = manifests);
       readAt = began;
       if (manifests.problems.length > 0)
@@ -87,6 +87,7 @@ export function createManifestSource(
           formatProblem({ file: path, line: 1, column: 1, ...error(place, message) }),
       };
     },
-    watch: (onChange) => watchFiles(() => watched, onChange, { readAt: () => readAt }),
+    watch: (onChange) =>
+      watchFiles(() => watched, onChange, { readAt: (file) => reader.lookedAt(file) ?? readAt }),
   };
 }

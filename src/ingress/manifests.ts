@@ -1,11 +1,10 @@
-import { stat } from 'node:fs';
-import { readdir, realpath } from 'node:fs/promises';
-import { join, resolve } from 'node:path';
+import { resolve } from 'node:path';
+import { clockTickMs } from '../config/file-print.ts';
 import { formatProblem } from '../config/problem.ts';
-import { type FilePrint, printOf } from '../config/file-print.ts';
 import { readBounded } from '../config/read-file.ts';
 import { quote } from '../config/text.ts';
 import { splitDocuments } from './documents.ts';
+import { type ListedFile, ManifestListing } from './manifest-listing.ts';
 import type { KubernetesObject } from './object.ts';
 import { type Fault, parseManifest, type ParsedDocument } from './parse-manifest.ts';
 
@@ -14,13 +13,7 @@ const mebibyte = 1024 ** 2;
 /** One file, and all of them. A cluster of thousands of Ingresses fits into it. */
 const maxFileSize = 16 * mebibyte;
 const maxTotalSize = 128 * mebibyte;
-const maxFiles = 10_000;
 const maxObjects = 200_000;
-/** Folders within folders. */
-const maxDepth = 8;
-
-const extensions = /\.(?:ya?ml|json)$/i;
-const kustomization = /^(?:kustomization\.ya?ml|Kustomization)$/;
 
 export interface Manifests {
   readonly objects: readonly KubernetesObject[];
@@ -45,25 +38,33 @@ export interface Manifests {
  * what an object came to need not do it again.
  */
 export class ManifestReader {
-  readonly #path: string;
-  #known: ReadonlyMap<string, KnownFile> = new Map();
-
+  readonly #listing: ManifestListing;
   readonly #now: () => number;
+  #known: ReadonlyMap<string, KnownFile> = new Map();
 
   /**
    * @param path As the user gave it: places in messages begin with it.
    * @param now Milliseconds since 1970.
    */
   constructor(path: string, now: () => number = Date.now) {
-    this.#path = path;
+    this.#listing = new ManifestListing(path, now);
     this.#now = now;
   }
 
-  /** Never rejects. */
-  async read(): Promise<Manifests> {
-    const listing = new Listing();
-    await listing.add(this.#path, await stamp(this.#path), 0);
-    const { problems } = listing;
+  /** When a file or folder was last looked at, by its absolute path: milliseconds since 1970; null: it was not. */
+  lookedAt(path: string): number | null {
+    return this.#listing.lookedAt(path);
+  }
+
+  /**
+   * Never rejects. One at a time.
+   *
+   * @param changed Absolute paths: everything below the path that has changed since the last reading, so that nothing else need
+   * be looked at. Without: not known.
+   */
+  async read(changed: ReadonlySet<string> | null = null): Promise<Manifests> {
+    const listing = await this.#listing.look(changed);
+    const problems = [...listing.problems];
     const known = new Map<string, KnownFile>();
     const moved = this.#moved(listing.files);
     const documents: ParsedDocument[] = [];
@@ -97,12 +98,12 @@ export class ManifestReader {
       faults: documents.flatMap((document) => document.faults),
       passedOver: count(documents.flatMap((document) => document.passedOver)),
       problems,
-      watched: listing.watched.map((path) => resolve(path)),
+      watched: listing.watched,
     };
   }
 
   /** Documents of files that have changed or gone, by their text. */
-  #moved(files: readonly File[]): Map<string, ParsedDocument> {
+  #moved(files: readonly ListedFile[]): Map<string, ParsedDocument> {
     const unchanged = new Set(
       files.filter((file) => isUnchanged(file, this.#known.get(file.path))).map(({ path }) => path),
     );
@@ -125,38 +126,25 @@ interface KnownFile {
   readonly documents: readonly { readonly text: string; readonly parsed: ParsedDocument }[];
 }
 
-interface File {
-  readonly path: string;
-  /** Null where there is none to be had: reading it tells what is wrong. */
-  readonly stamp: Stamp | null;
+/**
+ * Milliseconds that the clock of a file system may stand still: a later change of the same instant would not show. Some count
+ * in whole seconds or two of them, and show it; those that count finer go by the system's clock.
+ */
+function tick(stamp: number): number {
+  return stamp % 1000 === 0 ? 2000 : 10 * clockTickMs;
 }
 
-interface Stamp extends FilePrint {
-  readonly isFolder: boolean;
-}
-
-/** Clocks of file systems are as coarse as this: a later change of the same instant would not show. */
-const coarsest = 2000;
-
-function isUnchanged({ stamp }: File, known: KnownFile | undefined): boolean {
-  return known !== undefined && stamp?.print === known.print && stamp.changedAt + coarsest < known.readAt;
-}
-
-/** Through callbacks: half of what promises cost. */
-function stamp(path: string): Promise<Stamp | null> {
-  return new Promise((done) => {
-    // A path with a NUL is no file name: Node throws.
-    if (path.includes('\0')) done(null);
-    else
-      stat(path, (fault, stats) =>
-        done(fault === null ? { ...printOf(stats), isFolder: stats.isDirectory() } : null),
-      );
-  });
+function isUnchanged({ stamp }: ListedFile, known: KnownFile | undefined): boolean {
+  return (
+    known !== undefined &&
+    stamp?.print === known.print &&
+    stamp.changedAt + tick(stamp.changedAt) < known.readAt
+  );
 }
 
 /** Null, with the problem told, for a file that cannot be used. */
 async function readManifest(
-  { path }: File,
+  { path }: ListedFile,
   moved: Map<string, ParsedDocument>,
   readAt: number,
   problems: string[],
@@ -190,65 +178,6 @@ async function readManifest(
   const print = problems.length > told ? '' : read.print.print;
   return { print, readAt, size: read.bytes.length, documents };
 }
-
-/** The files below a path, in the order of their names. */
-class Listing {
-  readonly files: File[] = [];
-  readonly watched: string[] = [];
-  readonly problems: string[] = [];
-  readonly #seen = new Set<string>();
-
-  async add(path: string, stamped: Stamp | null, depth: number): Promise<void> {
-    this.watched.push(path);
-    if (stamped?.isFolder !== true) {
-      this.#addFile({ path, stamp: stamped });
-      return;
-    }
-    // A link that leads back up would never end; one that leads to the same folder twice would double it.
-    const real = await realpath(path).catch(() => path);
-    if (this.#seen.has(real)) return;
-    this.#seen.add(real);
-    if (depth > maxDepth) {
-      this.problems.push(`${path}:1:1 / folders nested deeper than ${maxDepth}`);
-      return;
-    }
-    let entries: string[];
-    try {
-      entries = (await readdir(path)).sort();
-    } catch (fault) {
-      this.problems.push(
-        `${path}:1:1 / the folder cannot be read (${(fault as NodeJS.ErrnoException).code ?? 'unknown error'})`,
-      );
-      return;
-    }
-    if (entries.some((name) => kustomization.test(name))) {
-      this.problems.push(
-        `${path}:1:1 / is Kustomize's input, whose patches are no whole objects: give the output of \`kubectl kustomize ${path}\``,
-      );
-      return;
-    }
-    const names = entries.filter((name) => !name.startsWith('.'));
-    for (let at = 0; at < names.length; at += batch) {
-      const some = names.slice(at, at + batch).map((name) => join(path, name));
-      const stamps = await Promise.all(some.map(stamp));
-      for (const [index, child] of some.entries()) {
-        const found = stamps[index] ?? null;
-        if (extensions.test(child) || found?.isFolder === true) await this.add(child, found, depth + 1);
-      }
-    }
-  }
-
-  #addFile(file: File): void {
-    if (this.files.length < maxFiles) this.files.push(file);
-    else if (this.files.length === maxFiles) {
-      this.files.push(file);
-      this.problems.push(`${file.path}:1:1 / more than ${maxFiles} files`);
-    }
-  }
-}
-
-/** Files that are looked at at once. */
-const batch = 256;
 
 function decode(bytes: Uint8Array): string | null {
   try {

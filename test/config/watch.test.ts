@@ -17,6 +17,7 @@ import { watchFiles, type WatchOptions } from '../../src/config/watch.ts';
 function observe(t: Test, files: readonly string[] | (() => readonly string[]), options: WatchOptions = {}) {
   const list = typeof files === 'function' ? files : () => files;
   let changes = 0;
+  const changed = new Set<string>();
   let looks = 0;
   const waiting = new Set<() => void>();
   const told = (): void => {
@@ -39,8 +40,9 @@ function observe(t: Test, files: readonly string[] | (() => readonly string[]), 
       told();
       return list();
     },
-    () => {
+    (paths) => {
       changes++;
+      for (const path of paths) changed.add(path);
       told();
     },
     // The files of a test are younger than its watch; that is a test of its own.
@@ -55,6 +57,12 @@ function observe(t: Test, files: readonly string[] | (() => readonly string[]), 
   return {
     handle,
     changes: () => changes,
+    /** Which were told of since this was last asked. */
+    changed: () => {
+      const paths = [...changed];
+      changed.clear();
+      return paths;
+    },
     /** The next call back after those counted so far. */
     change: async (act: () => void) => {
       const before = changes;
@@ -334,4 +342,26 @@ void t.test('a folder of a pattern that is not there yet is found by polling', a
     mkdirSync(join(path, 'hosts.d'));
     writeFileSync(join(path, 'hosts.d/a.yaml'), 'a');
   });
+});
+
+void t.test('those that have changed are told, and no others', async (t) => {
+  const path = folder(t);
+  const files = ['a', 'b', 'c'].map((name) => join(path, name));
+  for (const file of files) writeFileSync(file, 'one');
+  const seen = observe(t, [...files, path], eventsOnly);
+  await seen.looks(1);
+  await seen.change(() => writeFileSync(files[1]!, 'two'));
+  t.same(seen.changed(), [files[1]]);
+  await seen.change(() => rmSync(files[2]!));
+  t.same(seen.changed(), [files[2], path]);
+});
+
+void t.test('each file that is new to the list is held against when it itself was read', async (t) => {
+  const path = folder(t);
+  const files = ['a', 'b'].map((name) => join(path, name));
+  for (const file of files) writeFileSync(file, 'one');
+  const readAt = (file: string): number => Date.now() + (file === files[0] ? 60_000 : -60_000);
+  const seen = observe(t, files, { ...eventsOnly, readAt });
+  await seen.change(() => {});
+  t.same(seen.changed(), [files[1]]);
 });

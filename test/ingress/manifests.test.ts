@@ -1,4 +1,4 @@
-import { mkdirSync, renameSync, rmSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
+import { mkdirSync, renameSync, rmSync, statSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 import { splitDocuments } from '../../src/ingress/documents.ts';
@@ -160,3 +160,46 @@ void t.test(
     for (const _ of [1, 2]) t.match((await reader.read()).problems, [/a\.yaml:1/], 'told each time');
   },
 );
+
+void t.test(
+  'told what has changed, it reads that and nothing else, and what had a mistake again',
+  async (t) => {
+    const dir = t.testdir({ 'a.yaml': object('Secret', 'a'), 'b.yaml': object('Secret', 'b') });
+    const [a, b] = [join(dir, 'a.yaml'), join(dir, 'b.yaml')];
+    const reader = new ManifestReader(dir, () => Date.now() + 60_000);
+    const names = async (...changed: string[]): Promise<string[]> =>
+      (await reader.read(new Set(changed))).objects.map(({ name }) => name);
+    t.same(await names(), ['a', 'b']);
+    for (const [file, name] of [
+      [a, 'c'],
+      [b, 'd-and-longer'],
+    ] as const)
+      writeFileSync(file, object('Secret', name));
+    t.same(await names(a), ['c', 'b'], 'nobody told of the other');
+    t.same(await names(b), ['c', 'd-and-longer']);
+    writeFileSync(join(dir, 'e.yaml'), object('Secret', 'e'));
+    t.same(await names(dir), ['c', 'd-and-longer', 'e']);
+    writeFileSync(a, 'kind: [');
+    for (const changed of [[a], [], [b]]) {
+      t.match((await reader.read(new Set(changed))).problems, [/a\.yaml:1/], 'told each time');
+    }
+    writeFileSync(a, object('Secret', 'a'));
+    t.same(await names(a), ['a', 'd-and-longer', 'e']);
+    rmSync(b);
+    t.same(await names(b, dir), ['a', 'e']);
+  },
+);
+
+void t.test('a file changed within the tick of the clock in which it was read is read again', async (t) => {
+  const dir = t.testdir({ 'a.yaml': object('Secret', 'a') });
+  const file = join(dir, 'a.yaml');
+  const { ctimeMs } = statSync(file);
+  let now = ctimeMs + 50;
+  const reader = new ManifestReader(dir, () => now);
+  const names = async (): Promise<string[]> => (await reader.read(new Set())).objects.map(({ name }) => name);
+  t.same(await names(), ['a']);
+  // In place, and not told of: the print would be the same if the clock had stood still.
+  writeFileSync(file, object('Secret', 'b'));
+  now = ctimeMs + 500_000;
+  t.same(await names(), ['b']);
+});
