@@ -236,3 +236,24 @@ void t.test('no way to a cluster is told in words', async (t) => {
   const wrong = new ApiClient(new Credentials({ kubeconfig: fake.kubeconfig(), context: 'other' }));
   t.match((await fault(wrong.get('/'))).message, /no context other/);
 });
+
+void t.test('of the contexts of a kubeconfig the current one counts, or the one that is named', async (t) => {
+  const fake = await startFakeServer(t, (request, response) =>
+    json(response, { who: request.headers.authorization }),
+  );
+  const file = fake.kubeconfig('first-token');
+  const config = JSON.parse(readFileSync(file, 'utf8')) as Record<'users' | 'contexts', object[]>;
+  config.users.push({ name: 'them', user: { token: 'second-token' } });
+  config.contexts.push({ name: 'other', context: { cluster: 'fake', user: 'them', namespace: 'shop' } });
+  writeFileSync(file, JSON.stringify(config));
+  for (const [context, token, namespace] of [
+    [null, 'first-token', null],
+    ['other', 'second-token', 'shop'],
+  ] as const) {
+    const credentials = new Credentials({ kubeconfig: file, context });
+    const api = new ApiClient(credentials);
+    t.teardown(() => api.close());
+    t.same(await api.get('/'), { who: `Bearer ${token}` });
+    t.equal(await credentials.namespace(), namespace);
+  }
+});

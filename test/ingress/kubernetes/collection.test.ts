@@ -167,6 +167,21 @@ void t.test('whatever ends a watch, it goes on: the version is kept but where it
   }
 });
 
+void t.test('a bookmark moves on from where a watch goes on, and is no object', async (t) => {
+  const { server, collection, data, changes } = start(t);
+  await collection.settled;
+  server.next({ type: 'BOOKMARK', object: { metadata: { resourceVersion: '90' } } }, 'end');
+  await until('watched again', () => server.watches.length === 2);
+  t.same(server.watches, ['1', '90']);
+  // One that says nothing leaves the version as it is.
+  server.next({ type: 'BOOKMARK', object: { metadata: {} } }, 'end');
+  await until('watched again', () => server.watches.length === 3);
+  t.equal(server.watches[2], '90');
+  t.equal(server.lists.length, 1);
+  t.equal(changes(), 1, 'the list alone');
+  t.same(data(), ['']);
+});
+
 void t.test('a version that never works is given up after a while', async (t) => {
   const { server, collection } = start(t);
   await collection.settled;
