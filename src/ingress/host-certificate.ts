@@ -42,6 +42,9 @@ export function defaultCertificate(
   };
 }
 
+/** Blocks whose certificates are tried for a host that none of them names: each host of the Ingress asks for each of them. */
+const maxTried = 100;
+
 /**
  * The certificate of a host: of the first Ingress with a `tls` block, the block that names the host, else one whose
  * certificate covers it. Null for the default one, as ingress-nginx falls back to it, and says why.
@@ -58,8 +61,13 @@ export function hostCertificate(
 ): HostConfig['certificate'] | null {
   for (const ingress of ingresses) {
     if (ingress.tls.length === 0) continue;
-    const named = ingress.tls.find(({ hosts }) => hosts.includes(host));
+    const named = blocksByHost(ingress).get(host);
     if (named === undefined) {
+      if (ingress.tls.length > maxTried) {
+        const message = `more than ${maxTried} tls blocks: only those that name a host are for it`;
+        report(ingress, '/spec/tls', message);
+        return null;
+      }
       for (const block of ingress.tls) {
         const found = secretPair(ingress, block, objects);
         const pair = usable(found, `${ingress.namespace}/${block.secretName}`, kept);
@@ -95,6 +103,18 @@ export function hostCertificate(
     return files(ingress, named, pair, material);
   }
   return null;
+}
+
+const blocks = new WeakMap<Ingress, ReadonlyMap<string, IngressTls>>();
+
+/** The first block that names each host. */
+function blocksByHost(ingress: Ingress): ReadonlyMap<string, IngressTls> {
+  let found = blocks.get(ingress);
+  if (found === undefined) {
+    const pairs = ingress.tls.flatMap((block) => block.hosts.map((name) => [name, block] as const));
+    blocks.set(ingress, (found = new Map(pairs.reverse())));
+  }
+  return found;
 }
 
 type Found = PairMaterial | string | null;

@@ -48,6 +48,7 @@ export class HostTranslation {
   readonly #host: HostDraft;
   #refusal: string | null = null;
   readonly #contexts = new Map<Ingress, Context>();
+  readonly #canaryPaths = new Map<Claim, ReadonlyMap<string, IngressPath>>();
 
   /** @param canaries Ingresses that are alternatives for paths of the host. */
   constructor(name: string, claims: readonly Claim[], canaries: readonly Claim[], shop: Workshop) {
@@ -203,10 +204,9 @@ export class HostTranslation {
 
   /** The first canary of a path. One whose Ingress is refused gets no requests: all go to the main one. */
   #canary(path: IngressPath): NonNullable<RouteConfig['canary']>[number] | null {
-    for (const { ingress, rules } of this.#canaries) {
-      const found = rules
-        .flatMap(({ paths }) => paths)
-        .find((one) => one.path === path.path && one.pathType === path.pathType);
+    for (const claim of this.#canaries) {
+      const { ingress } = claim;
+      const found = this.#pathsOf(claim).get(`${path.pathType} ${path.path}`);
       if (found === undefined || found.backend === null || this.#denial(ingress) !== null) continue;
       const rule = canaryRule(annotationsOf(ingress));
       if (rule === null) continue;
@@ -217,6 +217,17 @@ export class HostTranslation {
       this.#report(ingress, 'warning', found.place, fault);
     }
     return null;
+  }
+
+  /** The paths of a canary, the first of those that are alike. */
+  #pathsOf(claim: Claim): ReadonlyMap<string, IngressPath> {
+    let found = this.#canaryPaths.get(claim);
+    if (found === undefined) {
+      const paths = claim.rules.flatMap(({ paths }) => paths).reverse();
+      found = new Map(paths.map((one) => [`${one.pathType} ${one.path}`, one]));
+      this.#canaryPaths.set(claim, found);
+    }
+    return found;
   }
 
   /** app-root. Over plain HTTP too, as in nginx, but for hosts that ask for client certificates. */

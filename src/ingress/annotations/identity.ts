@@ -3,6 +3,7 @@ import { readDocument } from '../../config/document.ts';
 import { Dialect, Policy, type PolicyConfig } from '../../config/schema.ts';
 import { quote } from '../../config/text.ts';
 import { compilePolicy } from '../../policy/compile.ts';
+import type { Ingress } from '../object.ts';
 import { annotation, ownPrefix, type Parsed, type State, type ValueType } from './annotation.ts';
 import { family, type RouteDraft } from './family.ts';
 import { flag, listType, oneOf } from './value-types.ts';
@@ -99,17 +100,27 @@ function add(route: RouteDraft, rules: PolicyConfig): void {
   route.config.policy = before === undefined ? rules : { all: [before, rules] };
 }
 
+const strays = new WeakMap<Ingress, readonly string[]>();
+
+/** Paths with a policy that the Ingress does not have. Looked for once, for there may be thousands of hosts in it. */
+function straysOf(byPath: ReadonlyMap<string, unknown> | null, ingress: Ingress): readonly string[] {
+  if (byPath === null) return [];
+  let found = strays.get(ingress);
+  if (found === undefined) {
+    const paths = new Set(ingress.rules.flatMap((rule) => rule.paths.map(({ path }) => path)));
+    found = [...byPath.keys()].filter((path) => !paths.has(path));
+    strays.set(ingress, found);
+  }
+  return found;
+}
+
 export const identity = family({
   name: 'identity',
   title: 'Identity (our own)',
   annotations: [policy, pathPolicies, requireCertificate, clientAuthMode, dialects],
   applyHost(values, _host, context) {
-    const paths = new Set(context.ingress.rules.flatMap((rule) => rule.paths.map(({ path }) => path)));
-    for (const path of values.get(pathPolicies)?.keys() ?? []) {
-      if (!paths.has(path)) {
-        context.error(pathPolicies, `${quote(path)} is no path of this Ingress: its paths answer 503`);
-      }
-    }
+    for (const path of straysOf(values.get(pathPolicies), context.ingress))
+      context.error(pathPolicies, `${quote(path)} is no path of this Ingress: its paths answer 503`);
   },
   applyRoute(values, route, context) {
     const mode = values.get(clientAuthMode);
@@ -120,8 +131,7 @@ export const identity = family({
       route.config.clientAuth = { mode };
     const byPath = values.get(pathPolicies);
     if (byPath !== null) {
-      const paths = new Set(context.ingress.rules.flatMap((rule) => rule.paths.map(({ path }) => path)));
-      if ([...byPath.keys()].some((path) => !paths.has(path))) route.deny('a path policy names no path');
+      if (straysOf(byPath, context.ingress).length > 0) route.deny('a path policy names no path');
       const rules = byPath.get(route.match.path);
       if (rules !== undefined) add(route, rules);
     }

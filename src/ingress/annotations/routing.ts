@@ -3,14 +3,19 @@ import { annotation, different, type Parsed, type ValueType } from './annotation
 import { family } from './family.ts';
 import { flag, host as hostType, listType, objectName, text } from './value-types.ts';
 
+/** Each host of an Ingress asks for all of them. */
+const maxAliases = 200;
+
 const alias = annotation(
   'server-alias',
-  listType(hostType, 'hosts'),
+  listType(hostType, 'hosts', maxAliases),
   'Further names of the host. One that is another host already is left out.',
   {
     scope: 'ingress',
     risk: 'High',
-    state: different('Regular expressions (`~…`) are no names, and refused.'),
+    state: different(
+      `Regular expressions (\`~…\`) are no names, and refused; so are more than ${maxAliases}.`,
+    ),
   },
 );
 

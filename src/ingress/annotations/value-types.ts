@@ -83,7 +83,11 @@ export const text: ValueType<string> = {
 export const snippet: ValueType<string> = { name: 'nginx configuration', parse: (text) => ({ value: text }) };
 
 /** A list with commas; blanks around the items and empty ones do not count. */
-export function listType<Value>(item: ValueType<Value>, what: string): ValueType<readonly Value[]> {
+export function listType<Value>(
+  item: ValueType<Value>,
+  what: string,
+  most = Infinity,
+): ValueType<readonly Value[]> {
   return {
     name: what,
     parse(text): Parsed<readonly Value[]> {
@@ -93,6 +97,7 @@ export function listType<Value>(item: ValueType<Value>, what: string): ValueType
         const parsed = item.parse(part);
         if ('problem' in parsed) return { problem: `holds ${quote(part)}, which ${parsed.problem}` };
         values.push(parsed.value);
+        if (values.length > most) return { problem: `holds more than ${most}` };
       }
       return values.length === 0 ? wants('a list with anything in it') : { value: Object.freeze(values) };
     },
