@@ -44,8 +44,8 @@ export interface ExternalAuth {
   /** Which answers are remembered, by what and for how long; null: none. */
   readonly cache: {
     readonly key: KeyTemplate;
-    readonly statuses: ReadonlySet<number>;
-    readonly durationMs: number;
+    /** Milliseconds, by status; above 0. */
+    readonly durations: ReadonlyMap<number, number>;
   } | null;
 }
 

@@ -185,3 +185,20 @@ await t.test('an answer is remembered by its key and the client certificate, coo
   }
   t.equal(service.seen.length, 5, 'neither a 401, which is not on the list, nor a request without a key');
 });
+
+await t.test('how long an answer is remembered depends on its status', async (t) => {
+  const { get, service } = await withService(
+    t,
+    { cache: { key: '{header:Authorization}', durations: { 200: '1h', 401: '1h', 403: '0s' } } },
+    (asked, response) => response.writeHead(Number(asked.headers.authorization)).end(),
+  );
+  const askedFor = async (status: number): Promise<number> => {
+    const before = service.seen.length;
+    for (let time = 0; time < 3; time++) await get('/', [`Authorization: ${status}`]);
+    return service.seen.length - before;
+  };
+  t.equal(await askedFor(200), 1);
+  t.equal(await askedFor(401), 1);
+  t.equal(await askedFor(403), 3, '0s is not at all');
+  t.equal(await askedFor(202), 3, 'nor what is not named');
+});

@@ -28,6 +28,7 @@ export function checkQuantities(config: Config): Finding[] {
         const path = pointer('hosts', index, 'routes', number);
         return [
           ...timers(`${path}/timeouts`, { ...route.timeouts }),
+          ...cacheFindings(route, `${path}/access/external/cache`),
           ...timers(`${path}/cors`, { maxAge: route.cors?.maxAge }, 0),
           ...(route.bodyLimit === undefined
             ? []
@@ -37,6 +38,11 @@ export function checkQuantities(config: Config): Finding[] {
     ),
     ...Object.entries(config.upstreams).flatMap(upstreamFindings),
   ];
+}
+
+function cacheFindings({ access }: Route, path: string): Finding[] {
+  const { duration, durations = {} } = access?.external?.cache ?? {};
+  return [...timers(path, { duration }, 0), ...timers(`${path}/durations`, durations, 0)];
 }
 
 function upstreamFindings([name, { health, ejection, keepAlive }]: [string, Upstream]): Finding[] {
@@ -79,6 +85,7 @@ function measured(path: string, measure: () => unknown): Finding[] {
 }
 
 type Upstream = Config['upstreams'][string];
+type Route = Config['hosts'][number]['routes'][number];
 
 function slowHealth(health: NonNullable<Upstream['health']>, path: string): Finding[] {
   const interval = length(health.interval, defaults.health.intervalMs);

@@ -77,6 +77,13 @@ const ExternalAuth = Type.Object(
             }),
           ),
           duration: Type.Optional(Duration),
+          durations: Type.Optional(
+            record({ pattern: '^[2-5][0-9]{2}$', description: 'a status' }, Duration, {
+              maxProperties: 64,
+              description:
+                'How long answers of a status are remembered, beside those of `statuses`; 0s for not at all. Where this is the only key, no others are.',
+            }),
+          ),
         },
         strict,
       ),

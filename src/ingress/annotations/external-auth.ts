@@ -202,21 +202,45 @@ const cacheKey = annotation(
     state: different('Variables as in `upstream-hash-by`; with others every request is asked about.'),
   },
 );
-const durationType: ValueType<{ readonly statuses: readonly number[]; readonly duration: string }> = {
-  name: 'statuses time',
+const secondsOf: Readonly<Record<string, number>> = {
+  ms: 0.001,
+  s: 1,
+  m: 60,
+  h: 3600,
+  d: 86_400,
+  w: 604_800,
+  M: 2_592_000,
+  y: 31_536_000,
+};
+/** What nginx's proxy_cache_valid means where only a time is written. */
+const unsaid: readonly string[] = Object.freeze(['200', '301', '302']);
+
+/** nginx's statuses and a time, several with commas: of a status the first time counts. By status. */
+const durationType: ValueType<Readonly<Record<string, string>>> = {
+  name: 'statuses time, …',
   parse(written) {
-    const match = /^((?:[2-5][0-9]{2} +){1,16})([1-9][0-9]{0,5})([smh])$/.exec(written);
-    if (match === null) return { problem: 'is not statuses and one time, such as 200 202 401 5m' };
-    const statuses = match[1]!.trim().split(/ +/).map(Number);
-    const seconds = Number(match[2]) * { s: 1, m: 60, h: 3600 }[match[3] as 's' | 'm' | 'h'];
-    return { value: { statuses: [...new Set(statuses)], duration: `${Math.min(seconds, 86_400)}s` } };
+    const durations = new Map<string, string>();
+    for (const entry of written.split(',').map((part) => part.trim())) {
+      if (entry === '') continue;
+      const match = /^((?:[2-5][0-9]{2} +){0,16})([0-9]{1,6})(ms|[smhdwMy])$/.exec(entry);
+      if (match === null)
+        return { problem: 'is not statuses and a time, such as 200 202 5m, and more of them after commas' };
+      const seconds = Number(match[2]) * secondsOf[match[3]!]!;
+      const named = match[1]!.trim();
+      for (const status of named === '' ? unsaid : named.split(/ +/)) {
+        if (!durations.has(status)) durations.set(status, `${Math.min(Math.floor(seconds), 86_400)}s`);
+      }
+    }
+    if (durations.size === 0) return { problem: 'has no time' };
+    if (durations.size > 64) return { problem: 'has more than 64 statuses' };
+    return { value: Object.fromEntries(durations) };
   },
 };
 const cacheDuration = annotation('auth-cache-duration', durationType, 'How long they are, by status.', {
   ...medium,
   default: '200 202 401 5m',
   global: 'global-auth-cache-duration',
-  state: different('One time for all statuses, and a day at most.'),
+  state: different('A day at most, and in whole seconds.'),
 });
 const pooled = different('Connections are kept as to any upstream.');
 
@@ -294,7 +318,7 @@ export const externalAuth = family({
         : {
             cache: {
               key,
-              ...(time === null ? {} : { statuses: [...time.statuses], duration: time.duration }),
+              ...(time === null ? {} : { durations: { ...time } }),
             },
           }),
       ...(read(setCookie) === true ? { alwaysSetCookie: true } : {}),

@@ -110,8 +110,8 @@ export class Admission {
         left.signal,
       ));
     if (known === null && key !== null && answer.kind === 'answer') {
-      const { cache } = auth;
-      if (cache?.statuses.has(answer.status) === true) this.#answers.remember(key, answer, cache.durationMs);
+      const forMs = auth.cache?.durations.get(answer.status);
+      if (forMs !== undefined) this.#answers.remember(key, answer, forMs);
     }
     if (answer.kind === 'answer' && answer.status >= 200 && answer.status < 300) {
       exchange.grant(answer.requestHeaders, answer.cookies);

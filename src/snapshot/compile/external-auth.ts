@@ -8,6 +8,7 @@ import { compileKeyTemplate } from '../key-template.ts';
 import { defaults } from '../../config/defaults.ts';
 import type { CompileContext } from './context.ts';
 import { duration } from './duration.ts';
+import { parseDuration } from '../../config/units.ts';
 import { compileTargetOf } from './target.ts';
 
 type Config = NonNullable<NonNullable<RouteConfig['access']>['external']>;
@@ -76,9 +77,13 @@ function compileCache(context: CompileContext, config: Config['cache'], path: st
     context.problem(`${path}/key`, key.problem);
     return null;
   }
-  return Object.freeze({
-    key,
-    statuses: new Set(config.statuses ?? defaults.authCache.statuses),
-    durationMs: duration(config.duration, defaults.authCache.durationMs),
-  });
+  const { durations = {} } = config;
+  const isBySingle = config.durations !== undefined && (config.statuses ?? config.duration) === undefined;
+  const together = isBySingle ? [] : (config.statuses ?? defaults.authCache.statuses);
+  const one = duration(config.duration, defaults.authCache.durationMs);
+  const all = new Map([
+    ...together.map((status) => [status, one] as const),
+    ...Object.entries(durations).map(([status, text]) => [Number(status), parseDuration(text)] as const),
+  ]);
+  return Object.freeze({ key, durations: new Map([...all].filter(([, length]) => length > 0)) });
 }
