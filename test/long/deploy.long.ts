@@ -1,32 +1,16 @@
 import { join } from 'node:path';
-import { parseArgs } from 'node:util';
 import t, { type Test } from 'tap';
-import { sourceFlags } from '../../src/source-options.ts';
 import { asController } from '../support/account.ts';
 import { needsCluster, TestCluster } from '../support/cluster.ts';
 import { get, startController, startNamed, until } from '../support/controller.ts';
+import { account, applyRendered, deploy, flagsOf, overlay } from '../support/deployed.ts';
 import { needsHelm, renderChart } from '../support/helm/render.ts';
 import { ingress, secret, service, slice } from '../support/objects.ts';
 import { ownAddress } from '../support/own-address.ts';
 import { createAuthority } from '../support/pki.ts';
-import { kustomize, ourContainer, theOne, type Rendered } from '../support/rendered.ts';
+import { theOne, type Rendered } from '../support/rendered.ts';
 
-const deploy = join(import.meta.dirname, '..', '..', 'deploy');
-const overlay = (name: string): Rendered[] => kustomize(join(deploy, 'kubernetes', 'overlays', name));
-const account = 'system:serviceaccount:mtls-ingress:mtls-ingress';
 const root = await createAuthority({ cn: 'Root A' });
-
-/** The same objects in older versions, where the server does not know the newer: their fields that we use are alike. */
-const older = { 'policy/v1': 'policy/v1beta1', 'autoscaling/v2': 'autoscaling/v2beta2' } as const;
-
-async function apply(cluster: TestCluster, objects: readonly Rendered[]): Promise<void> {
-  const known = new Set((await cluster.kubectl(['api-versions'])).trim().split('\n'));
-  const items = objects.map((object) => {
-    const other = known.has(object.apiVersion) ? undefined : older[object.apiVersion as keyof typeof older];
-    return other === undefined ? object : { ...object, apiVersion: other };
-  });
-  await cluster.apply(...items);
-}
 
 /** Whether the account of the controller may do something. */
 async function may(
@@ -50,25 +34,6 @@ async function may(
     },
   })) as { readonly status: { readonly allowed: boolean } };
   return answer.status.allowed;
-}
-
-/** What the Deployment tells the controller, but for addresses and ports. */
-function flagsOf(objects: readonly Rendered[]): ReturnType<typeof parse> {
-  const args = (ourContainer(objects).args ?? []).slice(1);
-  return parse(args.map((arg) => arg.replace('$(POD_NAMESPACE)', 'mtls-ingress')));
-}
-
-function parse(args: readonly string[]) {
-  const { values } = parseArgs({ args: [...args], options: sourceFlags });
-  const { address: _address, 'admin-address': _admin, ...rest } = values;
-  return {
-    ...rest,
-    'https-port': '0',
-    'http-port': '0',
-    'admin-port': '0',
-    'validating-webhook': '127.0.0.1:0',
-    'validating-webhook-service': 'mtls-ingress/mtls-ingress-webhook',
-  };
 }
 
 async function serves(
@@ -98,8 +63,9 @@ void t.test('what is rendered, at a real API server', needsCluster(), async (t) 
 
   await t.test('the server takes every object, from kustomize and from the chart', async (t) => {
     await cluster.kubectl(['create', 'namespace', 'shop']);
-    for (const name of ['host-network', 'sidecar', 'edge']) await apply(cluster, overlay(name));
-    if (needsHelm().skip === false) await apply(cluster, renderChart(join(deploy, 'helm', 'mtls-ingress')));
+    for (const name of ['host-network', 'sidecar', 'edge']) await applyRendered(cluster, overlay(name));
+    if (needsHelm().skip === false)
+      await applyRendered(cluster, renderChart(join(deploy, 'helm', 'mtls-ingress')));
     const deployment = await cluster.kubectl(['get', 'deployment', '-n', 'mtls-ingress', '-o', 'name']);
     t.equal(deployment.trim(), 'deployment.apps/mtls-ingress');
     // No Pod runs here that could answer it: test/long/kubernetes-webhook.long.ts has one.
@@ -146,7 +112,7 @@ void t.test('what is rendered, at a real API server', needsCluster(), async (t) 
       watchNamespaceSelector: 'served=yes',
     });
     await cluster.kubectl(['label', 'namespace', 'default', 'served=yes']);
-    await apply(cluster, [theOne(objects, 'ClusterRole')]);
+    await applyRendered(cluster, [theOne(objects, 'ClusterRole')]);
     await serves(t, cluster, objects, 'chosen.test');
     t.ok(await may(cluster, ['list', 'namespaces']));
   });

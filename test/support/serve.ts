@@ -50,6 +50,11 @@ export class Program {
     }
   }
 
+  /** All lines so far with this message, taken or not. */
+  logged(message: string): readonly LogLine[] {
+    return this.#lines.filter((line) => line['message'] === message);
+  }
+
   /** Resident memory in bytes. */
   async residentBytes(): Promise<number> {
     const page = await (await fetch(`http://127.0.0.1:${this.adminPort}/metrics`)).text();

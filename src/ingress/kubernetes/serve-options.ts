@@ -135,6 +135,7 @@ export function assembleSource(
     });
   }
   const log: Log = (...line) => observability.log.program(...line);
+  const identity = replicaIdentity();
   const source: KubernetesSource = new KubernetesSource({
     ...options,
     client,
@@ -147,14 +148,14 @@ export function assembleSource(
       isDry: speaks.isDry,
       writers: (api) => [
         ...statusWriters(api, speaks, () => source, log),
-        new EventWriter({ api, log, instance: replicaIdentity() }),
+        new EventWriter({ api, log, instance: identity }),
       ],
       election: (api) =>
         new LeaseElection({
           api,
           log,
           name: speaks.electionId,
-          identity: replicaIdentity(),
+          identity,
           namespace: () => homeOf(credentials),
         }),
     }),

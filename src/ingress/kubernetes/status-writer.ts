@@ -213,7 +213,10 @@ export class StatusWriter implements Writer {
 
 /** There is no such Ingress any more, or another one of its name. */
 function isGone(error: unknown): boolean {
-  return error instanceof ApiError && (error.status === 404 || error.status === 409);
+  if (!(error instanceof ApiError)) return false;
+  // Of another uid older servers say that it cannot be changed.
+  const isAnother = error.status === 422 && error.message.includes('metadata.uid');
+  return error.status === 404 || error.status === 409 || isAnother;
 }
 
 function uidOf({ origin }: Ingress): string {

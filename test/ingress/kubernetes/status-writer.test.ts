@@ -163,16 +163,18 @@ void t.test('without the right it says so once, tries seldom, and goes on when i
 
 void t.test('an Ingress that is gone, or is another by now, keeps nobody', async (t) => {
   const { writer, statuses, patches, lines, state } = setUp(t);
-  for (const name of ['gone', 'other', 'a']) statuses.set(`default/${name}`, []);
+  for (const name of ['gone', 'other', 'older', 'a']) statuses.set(`default/${name}`, []);
   state.fails = (path) =>
     path.includes('/gone/')
       ? new ApiError(404, 'NotFound', 'it is gone')
       : path.includes('/other/')
         ? new ApiError(409, 'Conflict', 'another uid')
-        : null;
-  writer.translated(translationOf(fromCluster('gone'), fromCluster('other'), fromCluster('a')));
+        : path.includes('/older/')
+          ? new ApiError(422, 'Invalid', 'metadata.uid: Invalid value: field is immutable')
+          : null;
+  writer.translated(translationOf(...['gone', 'other', 'older', 'a'].map((name) => fromCluster(name))));
   writer.leading(true);
-  await until('the third is written', () => patches.length === 1);
+  await until('the last is written', () => patches.length === 1);
   t.match(patches, [{ path: /\/a\/status$/ }]);
   t.same(lines, []);
 });
