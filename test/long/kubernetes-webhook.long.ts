@@ -1,13 +1,25 @@
 import { X509Certificate } from 'node:crypto';
+import { once } from 'node:events';
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 import type { ClusterParts } from '../../src/ingress/kubernetes/serve-options.ts';
 import { asController } from '../support/account.ts';
 import { needsCluster, TestCluster } from '../support/cluster.ts';
-import { type Controller, quickTimes, startController, until } from '../support/controller.ts';
-import { ingress, ingressClass, type Manifest, service, slice } from '../support/objects.ts';
+import {
+  type Controller,
+  get,
+  Load,
+  quickTimes,
+  startController,
+  startNamed,
+  until,
+} from '../support/controller.ts';
+import { configMap, ingress, ingressClass, type Manifest, service, slice } from '../support/objects.ts';
+import { freePort } from '../support/free-port.ts';
 import { ownAddress } from '../support/own-address.ts';
 import { kustomize, type Rendered, theOne } from '../support/rendered.ts';
+import { serveWith } from '../support/serve.ts';
 import { TcpProxy } from '../support/tcp-proxy.ts';
 
 const base = kustomize(join(import.meta.dirname, '..', '..', 'deploy', 'kubernetes', 'base'));
@@ -159,6 +171,8 @@ void t.test(
       await one.app.stop();
       await until('the other is asked', async () => (await refusal(broken)).includes(told));
       t.same(two.logged('the webhook has a new CA'), []);
+      // It would make the next CA, which the next test wants of others.
+      await two.app.stop();
     });
 
     await t.test('its CA and certificates are made anew under use, and no write fails', async (t) => {
@@ -197,6 +211,79 @@ void t.test(
       const ends = (await bundle()).map((pem) => new X509Certificate(pem).validToDate.getTime());
       t.ok(ends.some((end) => end > Date.now()));
       t.ok((await refusal(broken)).includes(told));
+      await Promise.all([three.app.stop(), four.app.stop()]);
     });
+
+    await t.test(
+      'of a program with workers the supervisor judges, and nobody who is served notices',
+      async (t) => {
+        const backend = await startNamed(t, 'served', address);
+        await cluster.put(
+          configMap('settings', { 'worker-processes': '2' }, 'mtls-ingress'),
+          service('served'),
+          slice('served-1', 'served', backend, [address]),
+        );
+        const webhookPort = await freePort();
+        const program = await serveWith(t, [
+          '--kubernetes',
+          `--kubeconfig=${await asController(cluster)}`,
+          '--configmap=mtls-ingress/settings',
+          '--update-status=false',
+          `--validating-webhook=127.0.0.1:${webhookPort}`,
+          '--validating-webhook-service=mtls-ingress/mtls-ingress-webhook',
+          '--address=127.0.0.1',
+          '--https-port=0',
+          '--http-port=0',
+          '--admin-port=0',
+        ]);
+        way.leadTo(webhookPort);
+        way.reset();
+        await until('it judges', async () => (await refusal(broken)).includes(told));
+        t.ok(ownsPort(program.child.pid!, webhookPort));
+        await cluster.apply(ingress({ host: 'served.test', service: 'served' }));
+        await until('it serves', async () => (await get(program.httpsPort, 'served.test')).body === 'served');
+        const load = new Load(program.httpsPort, 'served.test');
+        const answers = await Promise.all(
+          Array.from({ length: 60 }, (_, index) =>
+            cluster
+              .create(index % 2 === 0 ? broken : ingress({ host: `many-${index}.test` }))
+              .then(() => 'accepted', String),
+          ),
+        );
+        t.same(await load.stop(), []);
+        t.ok(load.count > 0);
+        t.equal(answers.filter((answer) => answer === 'accepted').length, 30);
+        t.equal(answers.filter((answer) => /denied the request/.test(answer)).length, 30);
+        program.child.kill('SIGTERM');
+        await once(program.child, 'exit');
+        t.equal(program.child.exitCode, 0, 'it drains and ends by itself');
+        t.match(
+          await refusal(ingress({ host: 'closed.test' })),
+          /failed calling webhook/,
+          'then nobody lets anything in',
+        );
+      },
+    );
   },
 );
+
+/** A process itself listens on a port of IPv4. */
+function ownsPort(pid: number, port: number): boolean {
+  const wanted = `:${port.toString(16).toUpperCase().padStart(4, '0')}`;
+  const rows = readFileSync(`/proc/${pid}/net/tcp`, 'utf8').split('\n');
+  const sockets = new Set(
+    rows
+      .map((row) => row.trim().split(/\s+/))
+      .filter(([, local, , state]) => local?.endsWith(wanted) === true && state === '0A')
+      .map((row) => `socket:[${row[9]}]`),
+  );
+  const folder = `/proc/${pid}/fd`;
+  return readdirSync(folder).some((fd) => {
+    try {
+      return sockets.has(readlinkSync(`${folder}/${fd}`));
+    } catch {
+      // It has been closed meanwhile.
+      return false;
+    }
+  });
+}

@@ -425,3 +425,26 @@ void t.test('a port that is taken is waited for, and harms nobody', async (t) =>
   await first.webhook.close();
   t.equal(await second.port, first.port);
 });
+
+void t.test('a review that is under way when it ends is answered', async (t) => {
+  const asked = Promise.withResolvers<void>();
+  const secret = Promise.withResolvers<never>();
+  const store = new FakeStore();
+  const { get } = store.api;
+  const api = {
+    ...store.api,
+    get: async (path: string) => {
+      if (!path.endsWith('/secrets/late')) return get(path);
+      asked.resolve();
+      return secret.promise;
+    },
+  };
+  const known = (): Known => knownOf(cluster, { hasAsked: (_, key) => !key.endsWith('/late') });
+  const { post, webhook } = await start(t, { client: api, known }, store);
+  const reply = post(reviewOf(ingress({ host: 'late.test', tls: 'late' })));
+  await asked.promise;
+  const closed = webhook.close();
+  secret.reject(new ApiError(404, 'NotFound', 'not there'));
+  t.match(JSON.parse((await reply).body), { response: { allowed: true, warnings: [/is not there/] } });
+  await closed;
+});

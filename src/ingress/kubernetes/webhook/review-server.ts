@@ -22,6 +22,7 @@ const handshakeMs = 5000;
 const headMs = 5000;
 const requestMs = 10_000;
 const idleMs = 90_000;
+const closeWithinMs = 2000;
 
 export interface ReviewServerOptions {
   readonly judge: (review: Review, signal: AbortSignal) => Promise<Verdict>;
@@ -74,11 +75,14 @@ export class ReviewServer {
     return listenOn(this.#server, address);
   }
 
-  /** Ends it at once: the API server asks another replica. */
+  /** Reviews under way have a moment to end; the next ones come to another replica. */
   async close(): Promise<void> {
-    this.#server.closeAllConnections();
     if (!this.#server.listening) return;
-    await new Promise<void>((resolve) => this.#server.close(() => resolve()));
+    const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
+    this.#server.closeIdleConnections();
+    const timer = setTimeout(() => this.#server.closeAllConnections(), closeWithinMs);
+    await closed;
+    clearTimeout(timer);
   }
 
   async #take(request: IncomingMessage, response: ServerResponse): Promise<void> {
