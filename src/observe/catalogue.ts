@@ -224,6 +224,15 @@ export const catalogue = Object.freeze({
     'Calls to the Kubernetes API that failed: unreachable (no whole answer came), unauthorized, forbidden, expired (everything is listed anew), throttled, or an error of the server.',
     ['reason'],
   ),
+  webhookReviews: counter(
+    'mtls_webhook_reviews_total',
+    'Ingresses that the validating webhook has judged: allowed, refused, or unjudged, which is a refusal too.',
+    ['answer'],
+  ),
+  webhookKept: gauge(
+    'mtls_webhook_certificate_kept',
+    '1 while the certificate of the validating webhook can be renewed and registered; 0 while that fails, as the log says.',
+  ),
   problems: gauge(
     'mtls_ingress_problems',
     'What the manifests that were loaded last have in them that is refused (error) or ought to be looked at (warning), by kind of object; file: of none.',

@@ -86,3 +86,7 @@ export const kubernetesFaults = [
   'error',
 ] as const;
 export type KubernetesFault = (typeof kubernetesFaults)[number];
+
+/** What the validating webhook said of an Ingress. */
+export const webhookAnswers = ['allowed', 'refused', 'unjudged'] as const;
+export type WebhookAnswer = (typeof webhookAnswers)[number];

@@ -16,7 +16,14 @@ import { reportsSomething } from '../snapshot/report.ts';
 import { HostSeries } from './host-series.ts';
 import { SnapshotFacts } from './ingress-nginx/facts.ts';
 import { ingressNginxPage, type Controller } from './ingress-nginx/page.ts';
-import { kubernetesFaults, type KubernetesFault, listenerLabel, unknown } from './labels.ts';
+import {
+  kubernetesFaults,
+  type KubernetesFault,
+  listenerLabel,
+  unknown,
+  type WebhookAnswer,
+  webhookAnswers,
+} from './labels.ts';
 import type {
   ConnectionEndedEvent,
   ConnectionRefusedEvent,
@@ -253,6 +260,16 @@ export class Metrics implements Observer {
 
   kubernetesFault(reason: KubernetesFault): void {
     this.#families.kubernetesFaults.series({ reason }).value++;
+  }
+
+  /** Without a webhook nobody calls it, and there are no such series. */
+  webhookKept(isKept: boolean): void {
+    this.#families.webhookKept.series({}).value = isKept ? 1 : 0;
+    for (const answer of webhookAnswers) this.#families.webhookReviews.series({ answer });
+  }
+
+  webhookReview(answer: WebhookAnswer): void {
+    this.#families.webhookReviews.series({ answer }).value++;
   }
 
   /** What the source that was loaded last has wrong with it; in place of what was told before. */

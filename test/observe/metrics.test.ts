@@ -422,6 +422,7 @@ void t.test('promtool accepts the page with a sample in every metric', needs('pr
   metrics.request(requestEvent({ ...forward(host), wouldDeny }));
   metrics.upstream({ kind: 'ejected', upstream: 'backend', endpoint: '127.0.0.1:8000', forMs: 1 });
   metrics.kubernetesFailing(1);
+  metrics.webhookKept(true);
   const page = await metrics.render();
   for (const { name } of Object.values(catalogue)) t.ok(families(page).has(name), name);
   t.ok(families(page).has('process_cpu_seconds_total'));

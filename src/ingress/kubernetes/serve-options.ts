@@ -165,7 +165,16 @@ export function assembleSource(
           webhook: (known) => {
             const { isDry } = speaks;
             const written = isDry ? new DryApi(client, log) : client;
-            return new Webhook({ ...webhook, ...webhookTimes, client: written, known, log, isDryRun: isDry });
+            const report = observability.metrics;
+            return new Webhook({
+              ...webhook,
+              ...webhookTimes,
+              client: written,
+              known,
+              log,
+              report,
+              isDryRun: isDry,
+            });
           },
         }),
   });

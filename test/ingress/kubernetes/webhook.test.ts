@@ -371,21 +371,46 @@ void t.test('many at once are answered one after the other', async (t) => {
 });
 
 void t.test('a dry run answers, and writes nothing', async (t) => {
-  const store = new FakeStore();
+  const { store, webhook, path } = await start(t);
+  await webhook.close();
   store.put(registrationPath, registration());
   store.written.length = 0;
   const lines: string[] = [];
-  const dry = new DryApi(
-    { ...store.api, list: () => Promise.reject(new Error()), watch: () => Promise.reject(new Error()) },
-    (...line) => void lines.push(JSON.stringify(line)),
-  );
-  const { port } = await start(t, { client: dry, isDryRun: true }, store);
-  t.same(store.written, []);
-  const told = lines.find((line) => line.includes('dry run: not written'));
-  const [, path] = /"path\\":\\"(\/networking[^\\]*)\\/.exec(told ?? '') ?? [];
-  const reply = await ask(port, path ?? '', reviewOf(broken));
+  const log: WebhookOptions['log'] = (...line) => void lines.push(JSON.stringify(line));
+  const unread = { list: () => Promise.reject(new Error()), watch: () => Promise.reject(new Error()) };
+  const client = new DryApi({ ...store.api, ...unread }, log);
+  const times = { everyMs: 5, settleMs: 5 };
+  const { port } = await start(t, { client, isDryRun: true, log, times }, store);
+  const reply = await ask(port, path, reviewOf(broken));
   t.match(JSON.parse(reply.body), { response: { allowed: false } });
-  t.notMatch(lines.join(), /PRIVATE KEY|ca\.key/);
+  await until('it says what it does not write', () =>
+    lines.some((line) => line.includes('dry run: not written')),
+  );
+  store.objects.delete(secretPath);
+  const alone = await start(t, { client, isDryRun: true, log, times }, store);
+  t.equal(
+    (await ask(alone.port, path, reviewOf(broken))).status,
+    404,
+    'of a CA of its own nobody knows the path',
+  );
+  t.same(store.written, []);
+  t.equal(lines.filter((line) => line.includes('not written')).length, 2, 'once by each');
+  t.notMatch(lines.join(), /PRIVATE KEY|ca\.key|caBundle|\/networking/);
+});
+
+void t.test('reviews are counted, and whether the certificate is kept', async (t) => {
+  const told: unknown[] = [];
+  const report = {
+    webhookReview: (answer: string) => void told.push(answer),
+    webhookKept: (isKept: boolean) => void told.push(isKept),
+  };
+  let known: Known | null = knownOf(cluster);
+  const { post } = await start(t, { report, known: () => known });
+  await post(reviewOf(good));
+  await post(reviewOf(broken));
+  known = null;
+  await post(reviewOf(good));
+  t.same(told, [true, 'allowed', 'refused', 'unjudged']);
 });
 
 void t.test('a certificate of files is taken over when it changes, and nothing is written', async (t) => {

@@ -35,11 +35,13 @@ export interface KeeperOptions {
   readonly registration: string;
   /** Names and addresses that the certificate is for. */
   readonly names: readonly string[];
-  /** The client writes nothing. Without a Secret, the CA is of this process alone, and shown to nobody. */
+  /** Nothing is written. Without a Secret, the CA is of this process alone, and shown to nobody. */
   readonly isDryRun: boolean;
   readonly log: Log;
   /** A certificate is to be served with from now on, and reviews come to this path. */
   readonly onCertificate: (certificate: ServingCertificate, path: string) => void;
+  /** Everything could be done; or not. */
+  readonly onKept?: (isKept: boolean) => void;
   readonly lifetimes?: Lifetimes;
   readonly times?: Partial<KeeperTimes>;
   /** Milliseconds since 1970. */
@@ -69,6 +71,7 @@ export class CertificateKeeper {
   /** The newest CA, and since when the API server is known to know it. */
   #known: { readonly ca: string; readonly at: number } | null = null;
   #toldFault = '';
+  #hasToldDry = false;
 
   constructor(options: KeeperOptions) {
     this.#options = options;
@@ -118,8 +121,9 @@ export class CertificateKeeper {
     let isKnown = registration === null;
     if (registration !== null) {
       isKnown = isRegistered(registration, address);
-      if (!isKnown) {
-        const done = register(client, name, registration, address).then(() => !isDryRun);
+      if (!isKnown && isDryRun) this.#tellDry(where);
+      else if (!isKnown) {
+        const done = register(client, name, registration, address).then(() => true);
         isKnown = (await done.catch(failed(where))) === true;
         if (isKnown) this.#options.log('info', 'the webhook is registered', { registration: name });
       }
@@ -180,12 +184,20 @@ export class CertificateKeeper {
     }
   }
 
+  /** Without the path: its token is for nobody who reads logs. */
+  #tellDry(where: string): void {
+    if (this.#hasToldDry) return;
+    this.#hasToldDry = true;
+    this.#options.log('info', 'dry run: not written', { verb: 'patch', object: where });
+  }
+
   get #now(): number {
     return (this.#options.now ?? Date.now)();
   }
 
   #tell(faults: readonly string[]): void {
     const fault = faults.join('; ');
+    this.#options.onKept?.(fault === '');
     if (fault === this.#toldFault) return;
     this.#toldFault = fault;
     const { log } = this.#options;

@@ -13,6 +13,8 @@ export interface FileCertificateOptions {
   readonly certificate: string;
   readonly key: string;
   readonly log: Log;
+  /** It could be read; or not. */
+  readonly onKept?: (isKept: boolean) => void;
   readonly onCertificate: (certificate: { readonly cert: string; readonly key: string }) => void;
 }
 
@@ -62,10 +64,12 @@ export class FileCertificate {
       this.#fail(`${this.#files.join(', ')}: ${messageOf(error)}`);
       return;
     }
+    this.#options.onKept?.(true);
     this.#options.onCertificate({ cert, key });
   }
 
   #fail(fault: string): void {
+    this.#options.onKept?.(false);
     this.#options.log('error', 'the certificate of the webhook cannot be used', { fault });
   }
 }

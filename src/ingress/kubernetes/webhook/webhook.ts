@@ -13,6 +13,7 @@ import { CertificateKeeper, type KeeperOptions, reviewPath } from './certificate
 import { FileCertificate } from './file-certificate.ts';
 import { judge, type Known } from './judge.ts';
 import { getOrNull } from './registration.ts';
+import type { WebhookAnswer } from '../../../observe/labels.ts';
 import type { Review, Verdict } from './review.ts';
 import { ReviewServer } from './review-server.ts';
 
@@ -36,6 +37,13 @@ export interface WebhookOptions extends WebhookSettings, Pick<KeeperOptions, 'li
   /** Null before the first whole state of the cluster. */
   readonly known: () => Known | null;
   readonly log: Log;
+  readonly report?: WebhookReport;
+}
+
+/** Counts what it does. */
+export interface WebhookReport {
+  webhookReview(answer: WebhookAnswer): void;
+  webhookKept(isKept: boolean): void;
 }
 
 /** A review costs a turn of the event loop; others have as long before the next, in milliseconds at most. */
@@ -85,8 +93,14 @@ export class Webhook {
             secret: { namespace: service.namespace, name: secretName },
             names: namesOf(service, listen),
             onCertificate: begin,
+            onKept: (isKept) => options.report?.webhookKept(isKept),
           })
-        : new FileCertificate({ ...files, log, onCertificate: (pair) => begin(pair, reviewPath) });
+        : new FileCertificate({
+            ...files,
+            log,
+            onCertificate: (pair) => begin(pair, reviewPath),
+            onKept: (isKept) => options.report?.webhookKept(isKept),
+          });
   }
 
   /** The port that it listens on, once it does. Rejects when it is closed before. */
@@ -121,19 +135,25 @@ export class Webhook {
   }
 
   async #judge(review: Review, signal: AbortSignal): Promise<Verdict> {
+    const { report } = this.#options;
     const leave = await this.#turn.enter();
     const began = performance.now();
     try {
       signal.throwIfAborted();
       const known = this.#options.known();
-      if (known === null) return notYet;
+      if (known === null) {
+        report?.webhookReview('unjudged');
+        return notYet;
+      }
       const verdict = await judge(review, known, (kind, key) => this.#read(kind, key, signal), Date.now());
+      report?.webhookReview(verdict.allowed ? 'allowed' : 'refused');
       if (!verdict.allowed) this.#tell(review, verdict.reasons);
       return verdict;
     } catch (error) {
       if (signal.aborted) throw error;
       // What cannot be judged is not let through: whether that counts is for the cluster to say (failurePolicy).
       const fault = messageOf(error);
+      report?.webhookReview('unjudged');
       this.#tell(review, [fault]);
       return { allowed: false, reasons: [`it cannot be judged: ${fault}`], warnings: [], code: 503 };
     } finally {
