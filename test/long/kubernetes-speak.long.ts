@@ -84,6 +84,7 @@ void t.test('what is said to a real API server', { ...needsCluster(), timeout: 2
     t.teardown(() => delete process.env['POD_NAME']);
     const controller = await startController(t, kubeconfig, shipped);
     await until('it leads', async () => (await holder('mtls-ingress-leader')) === 'mtls-ingress-0');
+    t.match(controller.source.status(), { leads: true });
     // A load balancer takes its time.
     t.same(await addressesOf('a-test'), []);
     await client.patch(pathOf(services, 'mtls-ingress', 'mtls-ingress', 'status'), {

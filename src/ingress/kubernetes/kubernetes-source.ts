@@ -96,7 +96,8 @@ export class KubernetesSource implements Source {
   }
 
   status(): unknown {
-    return { server: this.#options.client.server, ...this.#health.status };
+    const { client, speaker } = this.#options;
+    return { server: client.server, leads: speaker?.isLeading ?? false, ...this.#health.status };
   }
 
   /** Calls back with every translation, before it is in force. What it throws is lost. */

@@ -58,6 +58,7 @@ export class Speaker {
   readonly #writers: readonly Writer[];
   readonly #election: Election | null;
   #hasBegun = false;
+  #isLeading = false;
   #isClosed = false;
 
   constructor({ api, isDry, log, writers, election }: SpeakerOptions) {
@@ -65,6 +66,11 @@ export class Speaker {
     const written = isDry ? new DryApi(api, log) : api;
     this.#writers = writers(written);
     this.#election = isDry || this.#writers.length === 0 ? null : (election?.(written) ?? null);
+  }
+
+  /** This replica is the one that writes. */
+  get isLeading(): boolean {
+    return this.#isLeading;
   }
 
   /** Never throws. */
@@ -81,6 +87,7 @@ export class Speaker {
   async close(): Promise<void> {
     if (this.#isClosed) return;
     this.#isClosed = true;
+    this.#isLeading = false;
     this.#each((writer) => writer.leading(false));
     const clearsUp = this.#writers.some((writer) => writer.clearsUp === true);
     let isLast = this.#election === null && this.#hasBegun;
@@ -108,7 +115,9 @@ export class Speaker {
   }
 
   #lead(isLeader: boolean): void {
-    if (!this.#isClosed) this.#each((writer) => writer.leading(isLeader));
+    if (this.#isClosed) return;
+    this.#isLeading = isLeader;
+    this.#each((writer) => writer.leading(isLeader));
   }
 
   /** One that fails does not take the others with it. */

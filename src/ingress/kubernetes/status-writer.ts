@@ -58,6 +58,8 @@ export class StatusWriter implements Writer {
   /** Something happened while a round was under way. */
   #isDue = false;
   #retry: NodeJS.Timeout | null = null;
+  /** At the last refresh there was no address. */
+  #isMissing = false;
 
   constructor(options: StatusWriterOptions) {
     this.#options = options;
@@ -69,6 +71,7 @@ export class StatusWriter implements Writer {
     this.#burst = new Burst(quietMs, longestMs, () => this.#look());
     this.#refresh = setInterval(() => {
       this.#written.clear();
+      this.#tellMissing();
       this.#look();
     }, options.refreshMs ?? standardRefreshMs);
     this.#refresh.unref();
@@ -98,6 +101,18 @@ export class StatusWriter implements Writer {
     this.#burst.close();
     await this.#round;
     if (isLast && this.clearsUp) await this.#clear();
+  }
+
+  /** At a refresh, and not before: at the start what is published comes last. */
+  #tellMissing(): void {
+    const published = this.#options.published();
+    const isMissing = published === null || published.length === 0;
+    if (isMissing && !this.#isMissing && this.#isLeading && this.#ingresses.length > 0) {
+      this.#options.log('warn', 'there is no address to publish: the status of Ingresses stays as it is', {
+        fault: published === null ? 'the Service is not there, or may not be read' : 'the Service has none',
+      });
+    }
+    this.#isMissing = isMissing;
   }
 
   /** One round at a time. */

@@ -60,6 +60,7 @@ void t.test('writers are told of every translation, and of who leads from the fi
   t.equal(election.onLeading, null, 'who serves nothing yet does not want to lead');
   speaker.translated(translation, []);
   election.onLeading?.(true);
+  t.ok(speaker.isLeading);
   speaker.translated(translation, []);
   election.onLeading?.(false);
   await speaker.close();

@@ -110,6 +110,23 @@ void t.test('while no address is known, what stands there stays', async (t) => {
   await until('it is written when it is known', () => patches.length === 1);
 });
 
+void t.test('a Service that is not there, or has no address, is told of once', async (t) => {
+  let looks = 0;
+  let published: readonly Address[] | null = null;
+  const { writer, statuses, lines, patches } = setUp(t, {
+    refreshMs: 20,
+    published: () => (looks++, published),
+  });
+  statuses.set('default/a', []);
+  writer.translated(translationOf(fromCluster('a')));
+  writer.leading(true);
+  await until('it has looked many times', () => looks > 10);
+  t.match(lines, [{ message: /no address to publish/, fault: /is not there/ }]);
+  t.equal(lines.length, 1);
+  published = ours;
+  await until('it is written', () => patches.length > 0);
+});
+
 void t.test(
   'another controller that writes something else is written over at each refresh, no more',
   async (t) => {
