@@ -122,7 +122,7 @@ export class HostTranslation {
     if (normaliseConfigName(name) === null || taken.has(name)) return [];
     taken.add(name);
     const status = this.#shop.settings.get(httpRedirectCode) ?? 308;
-    const redirect = { to: `{scheme}://${this.#name}{uri}`, status };
+    const redirect = { to: `{scheme}://${this.#name}{uri}`, status, stripTrailingSlash: true };
     return [
       {
         names: [name],

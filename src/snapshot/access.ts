@@ -58,7 +58,10 @@ export interface RateLimit {
   /** How fast one response goes to the client; null: as it comes. */
   readonly pace: { readonly bytesPerSecond: number; readonly after: number } | null;
   readonly exempt: AddressRanges | null;
+  /** Of what is refused by a rate. */
   readonly status: number;
+  /** Of what is refused by `connections`. */
+  readonly connectionsStatus: number;
 }
 
 /**

@@ -36,7 +36,7 @@ export function carryOut(
   if (answer?.kind === 'redirect') {
     return respond('route_redirect', host, route, {
       status: answer.status,
-      location: answer.to.render(facts),
+      location: answer.to.render(answer.stripTrailingSlash ? withoutSlash(facts) : facts),
     });
   }
   if (answer !== null) {
@@ -63,6 +63,11 @@ function factsOf(route: Route, connection: Connection, head: RequestHead, path: 
     query: head.query,
     captures: route.pattern?.captures(path) ?? [],
   };
+}
+
+/** A slash before arguments stays: ingress-nginx looks at the end of the target. */
+function withoutSlash(facts: TargetFacts): TargetFacts {
+  return facts.query === '' && facts.path.endsWith('/') ? { ...facts, path: facts.path.slice(0, -1) } : facts;
 }
 
 /**

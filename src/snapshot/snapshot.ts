@@ -244,7 +244,13 @@ export interface Mirror {
 
 /** An answer without an upstream. */
 export type RouteAnswer =
-  | { readonly kind: 'redirect'; readonly status: number; readonly to: TargetTemplate }
+  | {
+      readonly kind: 'redirect';
+      readonly status: number;
+      readonly to: TargetTemplate;
+      /** The template gets a path without the slash at its end, where no arguments follow. */
+      readonly stripTrailingSlash: boolean;
+    }
   /** `body` null: the page that goes with the status. */
   | {
       readonly kind: 'respond';

@@ -216,6 +216,40 @@ await t.test('a client that asks for too much is told so, with the configured st
   t.equal(backend.seen.length, 3 + 2 + 4);
 });
 
+await t.test('too many at once, and too many in a time, have statuses of their own', async (t) => {
+  const arrived = Promise.withResolvers<{ readonly end: () => unknown }>();
+  const rateLimit = { perMinute: 1, burst: 1, connections: 1, status: 429, connectionsStatus: 420 };
+  const { get } = await withRoutes(t, [{ path: '/', upstream: 'backend', rateLimit }], {
+    answer: (asked, response) => {
+      if (asked.url === '/held') arrived.resolve(response);
+      else response.end();
+    },
+  });
+  const held = get('/held');
+  const response = await arrived.promise;
+  t.equal((await get('/')).status, 420);
+  response.end();
+  t.equal((await held).status, 200);
+  t.equal((await get('/')).status, 200);
+  t.equal((await get('/')).status, 429);
+});
+
+await t.test('a redirect leaves the slash at the end out where it is told to', async (t) => {
+  const { get } = await withRoutes(t, [
+    { path: '/', redirect: { to: 'https://new.test{uri}', stripTrailingSlash: true } },
+  ]);
+  const ways = {
+    '/': 'https://new.test',
+    '/a/': 'https://new.test/a',
+    '/a': 'https://new.test/a',
+    '/a/?b=/': 'https://new.test/a/?b=/',
+    '//else.test/': 'https://new.test/else.test',
+  };
+  for (const [path, location] of Object.entries(ways)) {
+    t.equal((await get(path)).headers['location'], location, path);
+  }
+});
+
 await t.test('responses get the route’s headers, the upstream’s and ours alike', async (t) => {
   const { get, plain } = await withRoutes(
     t,

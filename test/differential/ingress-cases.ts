@@ -183,7 +183,7 @@ export function ingressCases(
     both(host, '/post', { method: 'POST', body: 'x' });
   }
   for (const host of ['bare.test', 'www.bare.test', 'dressed.test', 'www.dressed.test']) {
-    for (const target of ['/', '/a?b=c']) both(host, target);
+    for (const target of ['/', '/a?b=c', '/a/', '/a/?b=c', '/?b=c']) both(host, target);
   }
   for (const host of ['alias.test', 'alias1.test', 'alias2.test', 'alias3.test']) both(host, '/');
   both('vhost.test', '/x');

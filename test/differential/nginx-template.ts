@@ -106,7 +106,10 @@ function server(
     ? block('server', [
         ...listens.map((listen) => `${listen};`),
         `server_name ${name.startsWith('www.') ? name.slice(4) : `www.${name}`};`,
-        `return 308 $scheme://${name}$request_uri;`,
+        // Its Lua cuts off a slash at the end.
+        'set $to $request_uri;',
+        'if ($request_uri ~ "^([^?]*)/$") { set $to $1; }',
+        `return 308 $scheme://${name}$to;`,
       ])
     : '';
   return block('server', lines) + www;

@@ -139,6 +139,13 @@ export const RateLimit = Type.Object(
     ),
     exempt: Type.Optional(Type.Array(AddressRange)),
     status: Type.Optional(Type.Integer({ minimum: 400, maximum: 599, description: 'Default 503.' })),
+    connectionsStatus: Type.Optional(
+      Type.Integer({
+        minimum: 400,
+        maximum: 599,
+        description: 'The status of what `connections` refuses. Default: `status`.',
+      }),
+    ),
   },
   strict,
 );

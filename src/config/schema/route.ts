@@ -48,6 +48,12 @@ const Redirect = Type.Object(
     status: Type.Optional(
       Type.Integer({ minimum: 300, maximum: 308, description: 'The status. Default 302.' }),
     ),
+    stripTrailingSlash: Type.Optional(
+      Type.Boolean({
+        description:
+          'Leave out a slash at the end of {path} and {uri}, that of / alone too, where no arguments follow: as ingress-nginx between a name and its www.',
+      }),
+    ),
   },
   strict,
 );

@@ -63,13 +63,17 @@ export const rateLimits = family({
       'bytesPerSecond' in limits ? positive('bytesBefore', kilobytes(context.value(rateAfter))) : {};
     const times = values.get(burst);
     const free = values.get(exempt);
-    const status = context.setting(limitReqStatus) ?? context.setting(limitConnStatus);
+    const [status, connectionsStatus] = [
+      context.setting(limitReqStatus),
+      context.setting(limitConnStatus) ?? (context.setting(limitReqStatus) === null ? null : 503),
+    ];
     route.config.rateLimit = {
       ...limits,
       ...before,
       ...(times === null ? {} : { burst: Math.min(Math.max(times, 1), 1000) }),
       ...(free === null ? {} : { exempt: [...free] }),
       ...(status === null ? {} : { status }),
+      ...(connectionsStatus === null || connectionsStatus === (status ?? 503) ? {} : { connectionsStatus }),
     };
   },
 });

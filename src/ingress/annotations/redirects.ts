@@ -49,7 +49,7 @@ const www = annotation(
   'Redirect from `www.` in front of the name to the name, or the other way round where the name has it.',
   {
     default: 'false',
-    state: different('A slash at the end of the path is kept.'),
+    state: different('A slash at the end of the arguments is kept, where ingress-nginx cuts it off.'),
   },
 );
 

@@ -1,6 +1,5 @@
 import type { ValueType } from '../annotations/annotation.ts';
 import { whole } from '../annotations/value-types.ts';
-import { different } from '../annotations/annotation.ts';
 import { setting } from './setting.ts';
 
 function between(low: number, high: number): ValueType<number> {
@@ -24,14 +23,12 @@ export const httpRedirectCode = setting(
   { default: '308' },
 );
 
-const one = different('One status for both kinds of limits: that of requests goes first.');
-
 /** The answer to whoever asks too often. */
 export const limitReqStatus = setting(
   'limit-req-status-code',
   between(400, 599),
   'The status for too many requests in a time.',
-  { default: '503', state: one },
+  { default: '503' },
 );
 
 /** The answer to whoever asks for too much at once. */
@@ -39,7 +36,7 @@ export const limitConnStatus = setting(
   'limit-conn-status-code',
   between(400, 599),
   'The status for too many requests at once.',
-  { default: '503', state: one },
+  { default: '503' },
 );
 
 export const answers = [httpRedirectCode, limitReqStatus, limitConnStatus];

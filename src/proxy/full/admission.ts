@@ -33,7 +33,10 @@ export class Admission {
     const limit = route.rateLimit;
     if (limit !== null) {
       const taken = this.#limiter.take(limit, route.id, exchange.clientAddress);
-      if (typeof taken === 'string') return respond(taken, host, route, { status: limit.status });
+      if (typeof taken === 'string') {
+        const status = taken === 'rate_limited' ? limit.status : limit.connectionsStatus;
+        return respond(taken, host, route, { status });
+      }
       exchange.atEnd(taken);
       if (limit.pace !== null && limit.exempt?.contains(exchange.clientAddress) !== true) {
         exchange.pace = new Pace(limit.pace.bytesPerSecond, limit.pace.after);

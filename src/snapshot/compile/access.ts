@@ -73,6 +73,7 @@ export function compileRateLimit(
         : Object.freeze({ bytesPerSecond: config.bytesPerSecond, after: config.bytesBefore ?? 0 }),
     exempt: config.exempt === undefined ? null : compileRanges(context, config.exempt, `${path}/exempt`),
     status: config.status ?? defaults.rateLimit.status,
+    connectionsStatus: config.connectionsStatus ?? config.status ?? defaults.rateLimit.status,
   });
 }
 

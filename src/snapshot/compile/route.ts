@@ -145,7 +145,12 @@ function compileAnswer(context: CompileContext, config: RouteConfig, path: strin
   if (redirect !== undefined) {
     const to = compileTargetOf(context, redirect.to, `${path}/redirect/to`);
     if (to === null) return null;
-    return Object.freeze({ kind: 'redirect', status: redirect.status ?? defaults.redirectStatus, to });
+    return Object.freeze({
+      kind: 'redirect',
+      status: redirect.status ?? defaults.redirectStatus,
+      to,
+      stripTrailingSlash: redirect.stripTrailingSlash ?? false,
+    });
   }
   if (respond === undefined) return null;
   return Object.freeze({

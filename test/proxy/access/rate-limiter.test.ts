@@ -3,7 +3,14 @@ import { RateLimiter } from '../../../src/proxy/access/rate-limiter.ts';
 import type { RateLimit } from '../../../src/snapshot/access.ts';
 import { AddressRanges, parseCidr } from '../../../src/tls/cidr.ts';
 
-const none: RateLimit = { rates: [], connections: Infinity, pace: null, exempt: null, status: 503 };
+const none: RateLimit = {
+  rates: [],
+  connections: Infinity,
+  pace: null,
+  exempt: null,
+  status: 503,
+  connectionsStatus: 503,
+};
 
 await t.test('a client may be its burst ahead of its rate, and earns a request back in time', async (t) => {
   let now = 0;
