@@ -142,7 +142,7 @@ async function measureHandshake(
     perSecond: [] as number[],
     latencies: [],
   }));
-  for (const { proxy } of runs) await dialler.tell(dial(proxy.port, kind, 1500));
+  for (const { proxy } of runs) await dialler.tell(dial(proxy.port, kind, 4000));
   for (let round = 0; round < rounds; round++) {
     for (const run of round % 2 === 0 ? runs : runs.toReversed()) {
       const before = cpuMicroseconds(run.proxy.pid);

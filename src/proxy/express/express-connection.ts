@@ -8,27 +8,18 @@ import type { Snapshot } from '../../snapshot/snapshot.ts';
 import { monotonicMs } from '../clock.ts';
 import { breakOff, closeGently } from '../closing.ts';
 import { generateRequestId } from '../full/judgement.ts';
-import { readPreflight } from '../headers/preflight.ts';
 import { chooseRequestId } from '../headers/request-id.ts';
 import { readBuffers } from '../read-buffers.ts';
-import { plainValueBytes } from '../wire/bytes.ts';
-import { Fields } from '../wire/fields.ts';
+import { Deadline, type Waiting } from './deadline.ts';
 import { ExpressExchange } from './express-exchange.ts';
 import type { ExpressLane } from './express-lane.ts';
-import { type HeaderBlock, readHeaderBlock } from './header-block.ts';
+import type { HeaderBlock } from './header-block.ts';
+import { HeadReader } from './head-reader.ts';
 import { Outgoing } from './outgoing.ts';
-import { RequestLine } from './request-line.ts';
 import { RequestPlan } from './request-plan.ts';
-
-/** Reading a head is never interrupted, so these serve all connections. */
-const line = new RequestLine();
-const fields = new Fields(1000);
 
 /** How long an idle connection keeps the headers of its last request, in milliseconds. */
 const rememberedMs = 5000;
-
-/** What a connection waits for, and until when. */
-type Waiting = 'head' | 'rest_of_head' | 'next_request' | 'body' | 'client' | 'upstream';
 
 /**
  * One downstream connection while the express lane has it: its requests in order, one at a time. At the first bytes that
@@ -42,15 +33,11 @@ export class ExpressConnection {
   #exchange: ExpressExchange | null = null;
   /** Bytes behind what was served. */
   #held: Buffer | null = null;
-  /** The last header section; the next is likely the same. */
-  #block: HeaderBlock | null = null;
+  readonly #heads = new HeadReader();
   #served = 0;
   /** Bytes of the body of a request that was answered without it. */
   #rest: ExpressExchange | null = null;
-  #waiting: Waiting = 'head';
-  /** On the clock of `monotonicMs`. */
-  #until = Infinity;
-  #since = 0;
+  readonly #deadline = new Deadline();
   #taking = true;
   /** The client sends no more. */
   #ended = false;
@@ -123,10 +110,12 @@ export class ExpressConnection {
 
   /** Looks at the clock, `monotonicMs`'s, every now and then. */
   look(now: number): void {
+    const deadline = this.#deadline;
+    const { waiting } = deadline;
     // An idle connection holds on to nothing of its last request for long.
-    if (this.#waiting === 'next_request' && now > this.#since + rememberedMs) this.#block = null;
-    if (now < this.#until || this.#closed) return;
-    switch (this.#waiting) {
+    if (waiting === 'next_request' && deadline.isOlderThan(rememberedMs, now)) this.#heads.forget();
+    if (this.#closed || !deadline.isPast(now)) return;
+    switch (waiting) {
       case 'head':
         return this.#close('unused');
       case 'next_request':
@@ -210,7 +199,7 @@ export class ExpressConnection {
       if (!this.#taking) break;
       this.#serve(bytes, from);
       // A partial head: more has to come first.
-      if (this.#exchange === null && this.#held !== null && this.#waiting === 'rest_of_head') break;
+      if (this.#exchange === null && this.#held !== null && this.#deadline.waiting === 'rest_of_head') break;
     }
     this.#pumping = false;
     if (this.#exchange !== null || this.#closed) return;
@@ -223,58 +212,19 @@ export class ExpressConnection {
     const snapshot = lane.snapshot();
     const now = monotonicMs();
     const { limits } = snapshot;
-    const reading = line.read(bytes, from, bytes.length);
-    let block = this.#block;
-    let end = 0;
-    if (reading === 'whole' && block !== null && block.standsAt(bytes, line.end)) {
-      end = line.end + block.bytes.length;
-    } else {
-      const rest =
-        reading === 'whole' ? fields.read(bytes, line.end, bytes.length, plainValueBytes) : reading;
-      if (rest === 'partial' && bytes.length - from < limits.headSize) {
-        this.#held = from === 0 ? bytes : bytes.subarray(from);
-        if (this.#waiting !== 'rest_of_head') this.#wait('rest_of_head', now);
-        return;
-      }
-      block =
-        rest === 'whole' && fields.count <= limits.headerCount
-          ? readHeaderBlock(bytes, line.end, fields)
-          : null;
-      if (block !== null) {
-        end = fields.end;
-        this.#block = block;
-      }
-    }
-    if (block === null || end - from >= limits.headSize) {
-      this.#handOver(bytes.subarray(from));
-      return;
-    }
-    this.#decide(snapshot, block, bytes, from, end, now);
+    const block = this.#heads.read(bytes, from, limits);
+    if (block === 'partial') {
+      this.#held = from === 0 ? bytes : bytes.subarray(from);
+      if (this.#deadline.waiting !== 'rest_of_head') this.#wait('rest_of_head', now);
+    } else if (block === 'foreign') this.#handOver(bytes.subarray(from));
+    else this.#decide(snapshot, block, bytes, from, now);
   }
 
-  #decide(
-    snapshot: Snapshot,
-    block: HeaderBlock,
-    bytes: Buffer,
-    from: number,
-    end: number,
-    startedAt: number,
-  ): void {
+  #decide(snapshot: Snapshot, block: HeaderBlock, bytes: Buffer, from: number, startedAt: number): void {
     const { lane, connection } = this;
-    const { method, targetStart, queryStart, targetEnd } = line;
-    const target = bytes.toString('latin1', targetStart, targetEnd);
-    const path = queryStart === targetEnd ? target : target.slice(0, queryStart - targetStart);
-    const told = block.told(connection.remoteAddress, snapshot.forwarded.trust);
-    const preflight = method === 'OPTIONS' ? readPreflight(method, block.rawHeaders) : null;
-    const head: RequestHead = {
-      method,
-      path,
-      query: queryStart === targetEnd ? '' : target.slice(queryStart - targetStart),
-      host: block.host,
-      authority: block.authority,
-      ...(told === null ? null : { told }),
-      ...(preflight === null ? null : { preflight }),
-    };
+    const heads = this.#heads;
+    const head = heads.requestHead(bytes, block, connection, snapshot);
+    const { target, end } = heads;
     let decision: Decision;
     let plan: RequestPlan | null = null;
     try {
@@ -297,7 +247,11 @@ export class ExpressConnection {
     const requestId =
       block.requestId === null ? generateRequestId() : chooseRequestId(block.requestId, generateRequestId());
     this.#served++;
-    const exchange = new ExpressExchange(this, { method, target, block, requestId, decision }, startedAt);
+    const exchange = new ExpressExchange(
+      this,
+      { method: head.method, target, block, requestId, decision },
+      startedAt,
+    );
     this.#exchange = exchange;
     this.#begin(exchange, decision, plan, bytes, end);
   }
@@ -343,9 +297,9 @@ export class ExpressConnection {
   #handOver(bytes: Buffer | null = this.#held): ReturnType<ExpressLane['handOver']> {
     const { socket } = this;
     this.#closed = true;
-    this.#until = Infinity;
+    this.#deadline.never();
     this.#held = null;
-    this.#block = null;
+    this.#heads.forget();
     socket.off('data', this.#onData);
     socket.off('drain', this.#onDrain);
     socket.off('end', this.#onEnd);
@@ -358,7 +312,7 @@ export class ExpressConnection {
   #close(end: ConnectionEnd | null = this.#isUsedUp ? 'keep_alive_requests' : null, patient = false): void {
     if (this.#closed) return;
     this.#closed = true;
-    this.#until = Infinity;
+    this.#deadline.never();
     if (end !== null) this.lane.ended({ listener: this.connection.listener, reason: end });
     this.socket.off('data', this.#onData);
     closeGently(this.socket, patient);
@@ -367,7 +321,8 @@ export class ExpressConnection {
   readonly #onDrain = (): void => {
     const exchange = this.#exchange;
     if (exchange === null) return;
-    if (this.#waiting === 'client') this.#wait(exchange.bodyPending ? 'body' : 'upstream', monotonicMs());
+    if (this.#deadline.waiting === 'client')
+      this.#wait(exchange.bodyPending ? 'body' : 'upstream', monotonicMs());
     exchange.drained();
   };
 
@@ -390,10 +345,10 @@ export class ExpressConnection {
 
   readonly #onClose = (): void => {
     this.#closed = true;
-    this.#until = Infinity;
+    this.#deadline.never();
     this.#exchange?.gone();
     this.#exchange = null;
-    this.#block = null;
+    this.#heads.forget();
     this.lane.released(this);
   };
 
@@ -410,22 +365,7 @@ export class ExpressConnection {
   }
 
   #wait(waiting: Waiting, now: number): void {
-    this.#waiting = waiting;
-    this.#since = now;
-    this.#until = waiting === 'upstream' ? Infinity : now + this.#patience(waiting);
-  }
-
-  #patience(waiting: Waiting): number {
-    const { limits } = this.lane.snapshot();
-    switch (waiting) {
-      case 'head':
-      case 'rest_of_head':
-        return limits.headTimeoutMs;
-      case 'next_request':
-        return this.lane.draining ? Math.min(1000, limits.keepAliveTimeoutMs) : limits.keepAliveTimeoutMs;
-      default:
-        return limits.bodyTimeoutMs > 0 ? limits.bodyTimeoutMs : Infinity;
-    }
+    this.#deadline.wait(waiting, now, this.lane.snapshot().limits, this.lane.draining);
   }
 }
 
