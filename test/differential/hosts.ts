@@ -85,8 +85,20 @@ export function writeNginxConfig(
   return file;
 }
 
-/** nginx.conf around its servers, as the template has it. */
-export function main(dir: string, servers: string): string {
+/** Without proxies in front that are believed. */
+export const asItCame = `underscores_in_headers off;
+  map $scheme $pass_port { default $server_port; https 443; }
+  map $http_host $best_http_host { default $http_host; }
+  map $scheme $pass_access_scheme { default $scheme; }
+  map $remote_addr $told_forwarded_for { default $remote_addr; }
+  map $host $redirect_host { default $host; }`;
+
+/**
+ * nginx.conf around its servers, as the template has it.
+ *
+ * @param told What the template's variables about the client are: `$pass_port` and the like.
+ */
+export function main(dir: string, servers: string, told = asItCame): string {
   return `daemon off;
 master_process off;
 pid ${dir}/nginx.pid;
@@ -104,7 +116,6 @@ http {
   keepalive_requests 1000;
   client_header_buffer_size 1k;
   large_client_header_buffers 4 8k;
-  underscores_in_headers off;
   ignore_invalid_headers on;
   server_name_in_redirect off;
   port_in_redirect off;
@@ -118,7 +129,7 @@ http {
   ssl_certificate ${dir}/server.pem;
   ssl_certificate_key ${dir}/server.key;
   map $http_x_request_id $req_id { default $http_x_request_id; "" $request_id; }
-  map $scheme $told_port { default $server_port; https 443; }
+  ${told}
   map $http_upgrade $connection_upgrade { default upgrade; '' ''; }
 ${servers}}
 `;
@@ -146,6 +157,7 @@ function server(host: HostSpec, endpoint: string, listens: readonly NginxListen[
     ...(host.cors === undefined ? [] : corsLines(host.cors)),
     ...requestHeaders(clientAuth !== undefined, passCertificate === true),
     ...proxySettings,
+    'proxy_next_upstream off;',
     'proxy_redirect off;',
     `proxy_pass http://${endpoint};`,
   ];
@@ -161,19 +173,19 @@ export function requestHeaders(asksForCertificates: boolean, passesCertificate: 
     ...(passesCertificate ? ['ssl-client-cert $ssl_client_escaped_cert'] : []),
   ];
   const headers = [
-    // The template's $best_http_host, $pass_access_scheme and $pass_port; 443 is where a controller listens.
-    'Host $http_host',
+    // 443 is where a controller listens.
+    'Host $best_http_host',
     ...(asksForCertificates ? identity : []),
     'Upgrade $http_upgrade',
     'Connection $connection_upgrade',
     'X-Request-ID $req_id',
     'X-Real-IP $remote_addr',
-    'X-Forwarded-For $remote_addr',
-    'X-Forwarded-Host $http_host',
-    'X-Forwarded-Port $told_port',
-    'X-Forwarded-Proto $scheme',
-    'X-Forwarded-Scheme $scheme',
-    'X-Scheme $scheme',
+    'X-Forwarded-For $told_forwarded_for',
+    'X-Forwarded-Host $best_http_host',
+    'X-Forwarded-Port $pass_port',
+    'X-Forwarded-Proto $pass_access_scheme',
+    'X-Forwarded-Scheme $pass_access_scheme',
+    'X-Scheme $pass_access_scheme',
     'X-Original-Forwarded-For $http_x_forwarded_for',
     'X-Original-Forwarded-Host $http_x_forwarded_host',
     'Proxy ""',
@@ -189,7 +201,6 @@ export const proxySettings: readonly string[] = [
   'proxy_buffer_size 16k;',
   'proxy_buffers 8 16k;',
   'proxy_request_buffering on;',
-  'proxy_next_upstream off;',
 ];
 
 /** The template's server `_`: no client certificates, and the default backend's 404. */

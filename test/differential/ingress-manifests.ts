@@ -1,22 +1,25 @@
 /** Objects of Kubernetes, as JSON. */
-type KubernetesJson = Readonly<Record<string, unknown>>;
+export type KubernetesJson = Readonly<Record<string, unknown>>;
 
 type PathSpec = readonly [path: string, pathType: 'Exact' | 'Prefix' | 'ImplementationSpecific'];
 
-interface Spec {
+export interface Spec {
   readonly annotations?: Readonly<Record<string, string>>;
   readonly paths?: readonly PathSpec[];
   /** With a tls block. */
   readonly tls?: true;
   /** Its name, where a host has more than one. */
   readonly name?: string;
+  /** The Service behind it: `app` if absent. */
+  readonly service?: string;
 }
 
 const everything: readonly PathSpec[] = [['/', 'Prefix']];
 
-function ingress(
+/** An Ingress of one host. */
+export function ingress(
   host: string,
-  { annotations = {}, paths = everything, tls, name = host }: Spec,
+  { annotations = {}, paths = everything, tls, name = host, service = 'app' }: Spec,
 ): KubernetesJson {
   return {
     apiVersion: 'networking.k8s.io/v1',
@@ -36,7 +39,7 @@ function ingress(
             paths: paths.map(([path, pathType]) => ({
               path,
               pathType,
-              backend: { service: { name: 'app', port: { number: 80 } } },
+              backend: { service: { name: service, port: { number: 80 } } },
             })),
           },
         },
