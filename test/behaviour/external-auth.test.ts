@@ -103,6 +103,41 @@ await t.test('401 and 403 are passed on, and everything else keeps the client ou
   }
 });
 
+await t.test(
+  '`alwaysSetCookie` passes cookies on with every status, those that say no included',
+  async (t) => {
+    for (const [status, expected] of [
+      [200, 200],
+      [401, 401],
+      [403, 403],
+      [404, 500],
+      [302, 500],
+      [500, 500],
+    ] as const) {
+      const { get } = await withService(t, { alwaysSetCookie: true }, (_, response) => {
+        response.writeHead(status, [
+          ['Set-Cookie', 'a=1'],
+          ['Set-Cookie', 'b=2'],
+        ]);
+        response.end();
+      });
+      const answer = await get('/');
+      t.equal(answer.status, expected, String(status));
+      t.match(answer.raw, /Set-Cookie: a=1\r\nSet-Cookie: b=2\r\n/, String(status));
+    }
+  },
+);
+
+await t.test(
+  'a redirect to sign in has the cookies of the service, whatever `alwaysSetCookie` is',
+  async (t) => {
+    const { get } = await withService(t, { signin: 'https://login.test/' }, (_, response) => {
+      response.writeHead(401, { 'Set-Cookie': 'state=1' }).end();
+    });
+    t.match(await get('/'), { status: 302, headers: { 'set-cookie': 'state=1' } });
+  },
+);
+
 await t.test('a 401 leads to the page to sign in at, which is told the way back', async (t) => {
   const { get } = await withService(
     t,

@@ -90,7 +90,8 @@ const ExternalAuth = Type.Object(
     ),
     alwaysSetCookie: Type.Optional(
       Type.Boolean({
-        description: "Pass the answer's cookies on whatever its status is, not only where it lets in.",
+        description:
+          "Pass the answer's cookies on whatever its status is, not only where it lets in or leads to a sign-in.",
       }),
     ),
   },

@@ -110,7 +110,7 @@ const method = annotation(
 const signin = annotation('auth-signin', signinType, 'Where to send those who may not (302).', {
   risk: 'High',
   global: 'global-auth-signin',
-  state: different('The argument with the way back always has scheme and host.'),
+  state: different('The argument with the way back always has scheme and host, and all of it is escaped.'),
 });
 const parameter = annotation('auth-signin-redirect-param', parameterType, 'The argument with the way back.', {
   ...medium,
@@ -132,6 +132,7 @@ const redirect = annotation('auth-request-redirect', templateType, 'The value of
   global: 'global-auth-request-redirect',
 });
 const setCookie = annotation('auth-always-set-cookie', flag, 'Pass Set-Cookie on with every status.', {
+  state: different('Those of an answer that lets in are passed on whatever the upstream answers.'),
   default: 'false',
   global: 'global-auth-always-set-cookie',
 });

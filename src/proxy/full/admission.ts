@@ -133,10 +133,14 @@ function refusalOf(
   { scheme, authority, path, query }: ReturnType<typeof targetFactsOf>,
 ): Respond {
   if (answer.kind === 'failure') return respond('authentication_failed', host, route, answer.detail);
-  const cookies = auth.alwaysSetCookie ? answer.cookies.flatMap((cookie) => ['Set-Cookie', cookie]) : [];
+  const given = answer.cookies.flatMap((cookie) => ['Set-Cookie', cookie]);
+  const cookies = auth.alwaysSetCookie ? given : [];
   if (answer.status === 403) return respond('forbidden', host, route, { headers: cookies });
   if (answer.status !== 401) {
-    return respond('authentication_failed', host, route, `the service answered ${answer.status}`);
+    return respond('authentication_failed', host, route, {
+      detail: `the service answered ${answer.status}`,
+      headers: cookies,
+    });
   }
   if (auth.signin === null) {
     const challenges = answer.challenges.flatMap((challenge) => ['WWW-Authenticate', challenge]);
@@ -146,5 +150,5 @@ function refusalOf(
   const back = encodeURIComponent(`${scheme}://${authority}${path}${query}`);
   const parameter =
     auth.signinParameter === '' ? '' : `${url.includes('?') ? '&' : '?'}${auth.signinParameter}=${back}`;
-  return respond('sign_in', host, route, { location: url + parameter, headers: cookies });
+  return respond('sign_in', host, route, { location: url + parameter, headers: given });
 }
