@@ -53,6 +53,7 @@ await t.test('the page of another upstream is the answer, with its own status an
   t.match(posted, { status: 404, body: 'page of 404' });
   const head = await request({ port: proxy.port, serverName: 'a.test', host: 'a.test', method: 'HEAD' });
   t.match(head, { status: 404, body: '' });
+  t.notOk('x-format' in pages.seen.at(-1)!.headers, 'who accepts nothing in particular is not said to');
 });
 
 await t.test('our own refusals get a page as well, and are told as what they are in the log', async (t) => {

@@ -17,7 +17,10 @@ const errors = annotation(
   'custom-http-errors',
   statuses,
   'Statuses in whose place the default backend answers, asked with X-Code, X-Format, X-Original-URI and where it comes from.',
-  { global: true },
+  {
+    global: true,
+    state: different("It gets neither the request's other headers nor its arguments, but in X-Original-URI."),
+  },
 );
 const leave = annotation(
   'disable-proxy-intercept-errors',

@@ -19,7 +19,7 @@ export interface Erroneous {
 
 /**
  * Asks the upstream of error pages for the one that goes with an error (ingress-nginx's `@custom_…` locations): `/`, with
- * the error in X-Code, what the client accepts in X-Format, where it wanted to go in X-Original-URI. Without a body, and
+ * the error in X-Code, what the client accepts in X-Format if it says so, where it wanted to go in X-Original-URI. Without a body, and
  * GET for all methods but HEAD: nginx would repeat a POST there.
  */
 export function askForErrorPage(
@@ -28,6 +28,7 @@ export function askForErrorPage(
   error: Erroneous,
   handler: ResponseHandler,
 ): OutboundCall {
+  const accepted = valuesOf(error.rawHeaders, 'accept').join(', ');
   return upstreams.send(
     {
       upstream: pages.upstream,
@@ -38,8 +39,7 @@ export function askForErrorPage(
         error.authority,
         'X-Code',
         String(error.status),
-        'X-Format',
-        valuesOf(error.rawHeaders, 'accept').join(', '),
+        ...(accepted === '' ? [] : ['X-Format', accepted]),
         'X-Original-URI',
         error.target,
         'X-Request-ID',
