@@ -48,6 +48,11 @@ export function ingress(
   };
 }
 
+/** A Service with the port that every Ingress here names. */
+export function service(name: string): KubernetesJson {
+  return { apiVersion: 'v1', kind: 'Service', metadata: { name }, spec: { ports: [{ port: 80 }] } };
+}
+
 /** Those with a certificate of their own. */
 export const tlsHosts: readonly string[] = [
   '*.wild.test',
