@@ -2,6 +2,7 @@ import { readDocument, type SourceDocument } from '../config/document.ts';
 import { error, pointer, type Problem } from '../config/problem.ts';
 import type { DocumentText } from './documents.ts';
 import type { KubernetesObject, Origin } from './object.ts';
+import { parseJson } from './parse-json.ts';
 import { readObject } from './read-object.ts';
 
 /** Objects in one List. */
@@ -71,7 +72,7 @@ export type ManifestDocument = ParsedDocument | { readonly syntax: readonly Prob
  * problems; what is no object within one that is, as a fault.
  */
 export function parseManifest(file: string, document: DocumentText): ManifestDocument {
-  const json = document.line === 1 ? parseJson(document.text) : undefined;
+  const json = parseJson(document.text);
   const place = new DocumentPlace(file, document);
   if (json !== undefined) return readAll(json, place);
   const { data, problems } = readDocument(file, document.text);
@@ -79,16 +80,6 @@ export function parseManifest(file: string, document: DocumentText): ManifestDoc
     return { syntax: problems.map((problem) => ({ ...problem, line: problem.line + document.line - 1 })) };
   }
   return readAll(data, place);
-}
-
-/** JSON is YAML, and a hundred times faster to parse as what it is. */
-function parseJson(text: string): unknown {
-  if (!text.trimStart().startsWith('{')) return undefined;
-  try {
-    return JSON.parse(text) as unknown;
-  } catch {
-    return undefined;
-  }
 }
 
 function readAll(data: unknown, place: DocumentPlace): ParsedDocument {
