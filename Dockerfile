@@ -26,6 +26,6 @@ COPY --from=build /build/dist dist
 USER 65532:65532
 EXPOSE 8443 8080 9090 8444
 STOPSIGNAL SIGTERM
-# The flags of bin/node-flags.json: a tenth of a request's CPU.
-ENTRYPOINT ["node", "--min-semi-space-size=16", "--no-parallel-scavenge", "/app/bin/mtls-ingress"]
+# The flags of bin/node-flags.json: a tenth of a request's CPU, a third of a handshake's.
+ENTRYPOINT ["node", "--min-semi-space-size=16", "--no-parallel-scavenge", "--no-memory-reducer", "/app/bin/mtls-ingress"]
 CMD ["serve", "--config", "/etc/mtls-ingress/config.yaml"]
