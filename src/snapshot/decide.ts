@@ -65,7 +65,7 @@ export function decide(
   // Of a certificate that does not count nothing is believed, whatever the handshake said of it.
   const proven = passedOver === null ? verdict : none;
   const before = passedOver === null ? null : wouldDenyBy('certificate', passedOver);
-  const decision = forwardTo(host, route, proven, connection, head, path, before, trace);
+  const decision = forwardTo(snapshot, host, route, proven, connection, head, path, before, trace);
   if (decision.action !== 'forward' || proven.status !== 'success') return decision;
   return proven.staleCrl === undefined ? decision : { ...decision, staleCrl: proven.staleCrl };
 }
@@ -194,6 +194,7 @@ function refuseStale(host: Host, { trust }: ClientAuth, { judged }: Connection, 
 }
 
 function forwardTo(
+  snapshot: Snapshot,
   host: Host,
   route: Route | null,
   verdict: Verdict,
@@ -218,6 +219,10 @@ function forwardTo(
     wouldDeny ??= wouldDenyBy('route_policy', byRoute);
   } else if (told(trace, 'route_policy', byRoute) !== null) return byRoute!;
   if (route === null) return told(trace, 'route', respond('no_route', host, null));
+  // The client spoke plain HTTP to a trusted proxy, which speaks TLS to us.
+  if (head.told?.scheme === 'http' && route.plainHttp !== 'serve') {
+    return told(trace, 'plain_http', redirectToHttps(snapshot, host, route, head, path));
+  }
   const decision = carriedOut(host, route, connection, head, path, trace);
   // What is refused for another reason was not let through.
   return wouldDeny === null || isDenial(decision.reason) ? decision : { ...decision, wouldDeny };

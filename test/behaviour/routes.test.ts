@@ -154,6 +154,7 @@ await t.test(
       [
         { path: '/', upstream: 'backend' },
         { path: '/near', upstream: 'backend', access: { allow: ['192.0.2.0/24'] } },
+        { path: '/open', upstream: 'backend', plainHttp: 'serve' },
       ],
       { config: { forwarded: { trust: ['127.0.0.0/8'], append: true } } },
     );
@@ -169,6 +170,11 @@ await t.test(
     });
     t.equal((await plain('/', ['X-Forwarded-Proto: http'])).status, 308);
     t.equal((await plain('/', ['X-Forwarded-Proto: https'])).status, 200, 'TLS ended in front');
+    const clear = await get('/deep?x', ['X-Forwarded-Proto: http']);
+    t.equal(clear.status, 308, 'the client spoke plain HTTP, though the proxy speaks TLS to us');
+    t.match(clear.headers['location'], /^https:\/\/a\.test(?::\d+)?\/deep\?x$/);
+    t.equal((await get('/open', ['X-Forwarded-Proto: http'])).status, 200);
+    t.equal((await get('/', ['X-Forwarded-Proto: https'])).status, 200);
   },
 );
 

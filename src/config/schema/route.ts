@@ -31,7 +31,7 @@ export type PathType = Static<typeof PathType>;
 /** What becomes of a request over plain HTTP. */
 export const PlainHttp = Type.Union([Type.Literal('redirect'), Type.Literal('serve')], {
   description:
-    'redirect: to https, 308. serve: forwarded as it is; only where no client certificate is asked for.',
+    'redirect: to https, 308. serve: forwarded as it is; only where no client certificate is asked for. So is what a trusted proxy tells was plain HTTP.',
 });
 export type PlainHttp = Static<typeof PlainHttp>;
 

@@ -7,7 +7,12 @@ export const useForwardedHeaders = setting(
   'use-forwarded-headers',
   flag,
   'Believe the X-Forwarded-* headers of the proxies in `proxy-real-ip-cidr`: without that key, of everyone, with a warning.',
-  { default: 'false' },
+  {
+    default: 'false',
+    state: different(
+      'Scheme, host and port are believed of nobody else either, of a list the last, and the port goes with the scheme. Host and redirects keep the name whose rules the request was held against.',
+    ),
+  },
 );
 export const enableRealIp = setting(
   'enable-real-ip',
@@ -40,7 +45,13 @@ export const useProxyProtocol = setting(
   'use-proxy-protocol',
   flag,
   'Every connection opens with a PROXY header (versions 1 and 2).',
-  { default: 'false', restricts: true },
+  {
+    default: 'false',
+    restricts: true,
+    state: different(
+      'Its destination port counts for nothing: 443 there makes no https of plain HTTP, and X-Forwarded-Port is that of the listener.',
+    ),
+  },
 );
 export const proxyProtocolTimeout = setting(
   'proxy-protocol-header-timeout',
