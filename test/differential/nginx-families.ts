@@ -65,7 +65,7 @@ export function limits({ of, id, around }: LocationFacts, { http, lines }: Locat
 }
 
 /** custom-http-errors, and their locations. */
-export function errorPages(facts: LocationFacts, text: LocationText): void {
+export function errorPages(facts: LocationFacts, text: LocationText, hsts: string): void {
   const { of, id, around, namespace, name, service } = facts;
   const own = list(of('custom-http-errors'));
   const codes = own.length > 0 ? own : list(around.settings['custom-http-errors'] ?? null);
@@ -78,6 +78,7 @@ export function errorPages(facts: LocationFacts, text: LocationText): void {
     text.server.push(
       block(`location @custom_${id}_${code}`, [
         'internal;',
+        hsts,
         'proxy_intercept_errors off;',
         'proxy_buffer_size 16k;',
         'proxy_buffers 8 16k;',
@@ -250,6 +251,9 @@ export function tuning({ of, around, namespace }: LocationFacts, { lines }: Loca
   for (const which of ['connect', 'send', 'read']) {
     const value = of(`proxy-${which}-timeout`);
     if (value !== null) lines.push(`proxy_${which}_timeout ${value}s;`);
+  }
+  for (const header of list(around.settings['hide-headers'] ?? null)) {
+    lines.push(`proxy_hide_header ${header};`);
   }
   const tries = of('proxy-next-upstream-tries') ?? '3';
   lines.push(`proxy_next_upstream ${of('proxy-next-upstream') ?? 'error timeout'};`);

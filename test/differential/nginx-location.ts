@@ -123,7 +123,7 @@ export function bodyOf(
   families.externalAuth(mine, text);
   families.mirror(mine, text);
   families.tuning(mine, text);
-  families.errorPages(mine, text);
+  families.errorPages(mine, text, hsts);
   families.affinity(mine, text);
   const other = all.find(isCanary);
   const chosen =

@@ -19,6 +19,10 @@ export function maps(settings: Settings): string {
       asItCame
         .replace(/underscores_in_headers off;\n/, '')
         .replace('default $server_port; https 443;', 'default $proxy_protocol_server_port;')
+        .replace(
+          'map $scheme $pass_access_scheme { default $scheme;',
+          'map $proxy_protocol_server_port $pass_access_scheme { default $scheme; 443 https;',
+        )
     );
   }
   if (!isOn(settings, 'use-forwarded-headers')) {
