@@ -35,33 +35,33 @@ export function upstream(text: LocationText, name: string, around: Surroundings)
   return id;
 }
 
-/** Rate limits: buildRateLimitZones and buildRateLimit. */
-export function limits({ of, id, around }: LocationFacts, { http, lines }: LocationText): void {
+/** Rate limits: buildRateLimitZones and buildRateLimit. All paths of an Ingress share its zones. */
+export function limits(facts: LocationFacts, { http, lines }: LocationText): void {
+  const { of, around } = facts;
   const times = Number(of('limit-burst-multiplier') ?? '5');
   const exempt = list(of('limit-allowlist') ?? of('limit-whitelist'));
   const wanted = ['limit-connections', 'limit-rps', 'limit-rpm'].filter((name) => (of(name) ?? '0') !== '0');
-  if (wanted.length > 0) {
-    http.push(
-      block(`geo $remote_addr $exempt_${id}`, ['default 0;', ...exempt.map((range) => `${range} 1;`)]),
-      `map $exempt_${id} $limit_${id} { 0 $binary_remote_addr; 1 ""; }`,
-    );
-  }
+  if (wanted.length === 0) return;
+  const id = `${facts.namespace}_${facts.name}`.replaceAll(/\W/g, '_');
+  const shared = [
+    block(`geo $remote_addr $exempt_${id}`, ['default 0;', ...exempt.map((range) => `${range} 1;`)]),
+    `map $exempt_${id} $limit_${id} { 0 $binary_remote_addr; 1 ""; }`,
+  ];
   for (const name of wanted) {
     const zone = `${name}-${id}`;
     const count = Number(of(name));
     if (name === 'limit-connections') {
-      http.push(`limit_conn_zone $limit_${id} zone=${zone}:5m;`);
+      shared.push(`limit_conn_zone $limit_${id} zone=${zone}:5m;`);
       lines.push(`limit_conn ${zone} ${count};`);
     } else {
-      http.push(`limit_req_zone $limit_${id} zone=${zone}:5m rate=${count}r/${name.at(-1)};`);
+      shared.push(`limit_req_zone $limit_${id} zone=${zone}:5m rate=${count}r/${name.at(-1)};`);
       lines.push(`limit_req zone=${zone} burst=${count * times} nodelay;`);
     }
   }
+  http.push(...shared.filter((line) => !http.includes(line)));
   const { settings } = around;
-  if (wanted.length > 0) {
-    lines.push(`limit_req_status ${settings['limit-req-status-code'] ?? '503'};`);
-    lines.push(`limit_conn_status ${settings['limit-conn-status-code'] ?? '503'};`);
-  }
+  lines.push(`limit_req_status ${settings['limit-req-status-code'] ?? '503'};`);
+  lines.push(`limit_conn_status ${settings['limit-conn-status-code'] ?? '503'};`);
 }
 
 /** custom-http-errors, and their locations. */

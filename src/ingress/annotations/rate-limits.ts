@@ -4,7 +4,7 @@ import { family } from './family.ts';
 import { ranges, whole } from './value-types.ts';
 
 const shared = different(
-  'Counted for each path and worker process; ingress-nginx counts for each Ingress and replica.',
+  'Counted for each path and worker process; ingress-nginx counts for each Ingress and replica, and not what it answers 413.',
 );
 const connections = annotation(
   'limit-connections',
