@@ -1,7 +1,11 @@
 import type { X509Certificate } from 'node:crypto';
+import type { Finding } from './problem.ts';
 
-/** How long there is nothing to tell of a host, in milliseconds since 1970, and of what files that holds. */
-export interface Quiet {
+/** What there is to tell of a host at a place, how long, in milliseconds since 1970, and of what files that holds. */
+export interface Told {
+  readonly findings: readonly Finding[];
+  /** Where the host stands in the configuration, which its findings name. */
+  readonly path: string;
   readonly since: number;
   readonly until: number;
   readonly files: ReadonlyMap<string, string | undefined>;
@@ -9,11 +13,11 @@ export interface Quiet {
 
 /**
  * What was found out about texts, by their contents, for as long as each load asks for it again. The texts of unchanged
- * files are the same strings, so to find them again costs one look into a map. Hosts in which the
- * rules found nothing are known by the identity of their configuration.
+ * files are the same strings, so to find them again costs one look into a map. Hosts are known by the
+ * identity of their configuration.
  */
 export class CheckMemory {
-  #quiet = new WeakMap<object, Quiet>();
+  readonly #told = new WeakMap<object, Told>();
   #leaf: { readonly pem: string; readonly leaf: X509Certificate | null } | null = null;
   #fine = new WeakSet<object>();
   #upstreams: ReadonlySet<string> = new Set();
@@ -35,17 +39,23 @@ export class CheckMemory {
     this.#facts.end();
   }
 
-  /** There was nothing to tell of this host. */
-  quiet(host: object, quiet: Quiet): void {
-    this.#quiet.set(host, quiet);
+  /** This is to tell of this host. */
+  tell(host: object, told: Told): void {
+    this.#told.set(host, told);
   }
 
-  /** There is nothing to tell of this host; false also where nobody knows. */
-  isQuiet(host: object, material: ReadonlyMap<string, string>, now: number): boolean {
-    const quiet = this.#quiet.get(host);
-    if (quiet === undefined || now < quiet.since || now >= quiet.until) return false;
-    for (const [file, contents] of quiet.files) if (material.get(file) !== contents) return false;
-    return true;
+  /** What is to tell of this host there and now; null where nobody knows. */
+  told(
+    host: object,
+    path: string,
+    material: ReadonlyMap<string, string>,
+    now: number,
+  ): readonly Finding[] | null {
+    const told = this.#told.get(host);
+    if (told === undefined || now < told.since || now >= told.until) return null;
+    if (told.findings.length > 0 && told.path !== path) return null;
+    for (const [file, contents] of told.files) if (material.get(file) !== contents) return null;
+    return told.findings;
   }
 
   /**

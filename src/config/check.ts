@@ -4,7 +4,7 @@ import { normaliseConfigName } from './rules/names.ts';
 import type { Material } from '../snapshot/compile.ts';
 import { adminHostOf, adminPath } from './admin-host.ts';
 import { crlWarnings } from './check-crls.ts';
-import { CheckMemory, type Quiet } from './check-memory.ts';
+import { CheckMemory, type Told } from './check-memory.ts';
 import {
   adminReferences,
   type FileReference,
@@ -60,9 +60,9 @@ export function* materialSteps(
 }
 
 /**
- * The findings of `materialSteps` on a whole configuration, host by host. A host of which there was nothing to tell is not looked
- * at again before its first certificate nears its end, for as long as it is the same object with the same files: so it costs
- * nothing for a source that keeps its hosts' identity.
+ * The findings of `materialSteps` on a whole configuration, host by host. A host of which there was nothing to tell that
+ * depends on the time is not looked at again before its first certificate nears its end, for as long as it is the same object
+ * with the same files: so it costs next to nothing for a source that keeps its hosts' identity.
  */
 export function* hostwiseSteps(
   config: Config,
@@ -78,27 +78,34 @@ export function* hostwiseSteps(
   if (admin !== null) findings.push(...crlWarnings(admin, adminPath, material, now, memory));
   yield;
   for (const [index, host] of config.hosts.entries()) {
-    if (memory.isQuiet(host, material, now)) continue;
     const path = pointer('hosts', index);
+    const told = memory.told(host, path, material, now);
+    if (told !== null) {
+      findings.push(...told);
+      continue;
+    }
     const references = hostReferences(host, path);
-    const found = [
+    const covered = coverage(host, path, material, memory);
+    const dated = [
       ...references.flatMap((reference) => dateFindings(reference, material, now, memory)),
-      ...coverage(host, path, material, memory),
       ...crlWarnings(host, path, material, now, memory),
     ];
-    findings.push(...found);
-    if (found.length === 0) memory.quiet(host, quietOf(references, material, now, memory));
+    findings.push(...dated, ...covered);
+    if (dated.length === 0) {
+      const { until, files } = holdingOf(references, material, memory);
+      memory.tell(host, { findings: covered, path, since: now, until, files });
+    }
     yield;
   }
   return findings;
 }
 
-function quietOf(
+/** Until when what was found holds, and of what files. */
+function holdingOf(
   references: readonly FileReference[],
   material: Material,
-  now: number,
   memory: CheckMemory,
-): Quiet {
+): Pick<Told, 'until' | 'files'> {
   let until = Infinity;
   for (const { file, role } of references) {
     // When a CRL is due is not told beforehand.
@@ -107,7 +114,7 @@ function quietOf(
     if (pem === undefined || (role !== 'certificate' && role !== 'ca')) continue;
     for (const { to } of datesOf(pem, memory).certificates) until = Math.min(until, to - expiryNotice);
   }
-  return { since: now, until, files: new Map(references.map(({ file }) => [file, material.get(file)])) };
+  return { until, files: new Map(references.map(({ file }) => [file, material.get(file)])) };
 }
 
 function dateFindings(

@@ -217,7 +217,7 @@ void t.test('a route with a CA of its own is told of a CRL that is none of its',
   ]);
 });
 
-void t.test('host by host the same is found, also by who remembers that there was nothing', async (t) => {
+void t.test('host by host the same is found, also by who remembers what there was', async (t) => {
   const config = readDocument('c', valid).data as Config;
   const memory = new CheckMemory();
   const good = await made({ server: { notBefore: now - 5 * day, notAfter: now + 50 * day } });
@@ -242,4 +242,21 @@ void t.test('host by host the same is found, also by who remembers that there wa
     }
   }
   t.ok(found > 0);
+});
+
+void t.test('what is remembered of a host names the place where it stands now', async (t) => {
+  const config = readDocument('c', valid).data as Config;
+  const memory = new CheckMemory();
+  const other = await made({ server: { hosts: ['other.example.com'] } });
+  const material = new Map(Object.entries(other));
+  const [host] = config.hosts;
+  const before = { ...config.hosts[0]!, names: ['other.example.com'] };
+  for (const hosts of [[host!], [before, host!], [host!, before]]) {
+    const moved = { ...config, hosts };
+    memory.begin();
+    const hostwise = finish(hostwiseSteps(moved, material, now, memory));
+    memory.end();
+    t.ok(hostwise.length > 0);
+    t.same(hostwise, checkMaterial(moved, material, now), `${hosts.length} hosts`);
+  }
 });
