@@ -30,62 +30,66 @@ export interface ObjectSet {
   readonly problems: readonly IngressProblem[];
 }
 
+/** One object of each name, of each kind. */
+type Named = {
+  readonly [Kind in KubernetesObject['kind']]: Map<string, KubernetesObject & { readonly kind: Kind }>;
+};
+
 /** Sorts objects by kind and name. The same object twice counts once. */
 export function collectObjects(objects: Iterable<KubernetesObject>): ObjectSet {
-  const kinds = new Map<string, Map<string, KubernetesObject[]>>();
-  for (const object of new Set(objects)) {
-    let all = kinds.get(object.kind);
-    if (all === undefined) kinds.set(object.kind, (all = new Map<string, KubernetesObject[]>()));
+  const named: Named = {
+    Ingress: new Map(),
+    IngressClass: new Map(),
+    Service: new Map(),
+    Endpoints: new Map(),
+    EndpointSlice: new Map(),
+    Secret: new Map(),
+    ConfigMap: new Map(),
+  };
+  const alike = new Map<KubernetesObject, Set<KubernetesObject>>();
+  for (const object of objects) {
+    const all: Map<string, KubernetesObject> = named[object.kind];
     const key = keyOf(object);
-    const same = all.get(key);
-    if (same === undefined) all.set(key, [object]);
-    else same.push(object);
+    const first = all.get(key);
+    if (first === undefined) all.set(key, object);
+    else if (first !== object) alike.set(first, (alike.get(first) ?? new Set([first])).add(object));
   }
-  const ingresses: Ingress[] = [];
-  const classes = new Map<string, IngressClass>();
-  const services = new Map<string, Service>();
-  const endpoints = new Map<string, EndpointGroup[]>();
-  const secrets = new Map<string, Secret>();
-  const configMaps = new Map<string, ConfigMap>();
   const disputed = new Set<KubernetesObject>();
   const problems: IngressProblem[] = [];
-  for (const same of [...kinds.values()].flatMap((all) => [...all.values()])) {
-    if (same.length > 1) {
-      for (const object of same) {
-        disputed.add(object);
-        if (object.kind === 'Ingress') ingresses.push(object);
-        const others = same.filter((other) => other !== object).map((other) => other.origin.at(''));
-        const message = `stands at ${others.slice(0, 3).join(', ')} too, with other contents: none of them is used`;
-        problems.push({ object, path: '/metadata/name', message, severity: 'error' });
-      }
-      continue;
-    }
-    const object = same[0]!;
-    switch (object.kind) {
-      case 'Ingress':
-        ingresses.push(object);
-        break;
-      case 'IngressClass':
-        classes.set(object.name, object);
-        break;
-      case 'Service':
-        services.set(keyOf(object), object);
-        break;
-      case 'Secret':
-        secrets.set(keyOf(object), object);
-        break;
-      case 'ConfigMap':
-        configMaps.set(keyOf(object), object);
-        break;
-      case 'Endpoints':
-      case 'EndpointSlice': {
-        const key = `${object.namespace}/${object.service}`;
-        const group = endpoints.get(key);
-        if (group === undefined) endpoints.set(key, [object]);
-        else group.push(object);
-        break;
-      }
+  for (const [first, same] of alike) {
+    if (first.kind !== 'Ingress') named[first.kind].delete(keyOf(first));
+    for (const object of same) {
+      disputed.add(object);
+      const others = [...same].filter((other) => other !== object).map((other) => other.origin.at(''));
+      const message = `stands at ${others.slice(0, 3).join(', ')} too, with other contents: none of them is used`;
+      problems.push({ object, path: '/metadata/name', message, severity: 'error' });
     }
   }
-  return { ingresses, classes, services, endpoints, secrets, configMaps, disputed, problems };
+  const ingresses = [...named.Ingress.values()];
+  for (const object of disputed) {
+    if (object.kind === 'Ingress' && named.Ingress.get(keyOf(object)) !== object) ingresses.push(object);
+  }
+  return {
+    ingresses,
+    classes: named.IngressClass,
+    services: named.Service,
+    endpoints: endpointsByService(named),
+    secrets: named.Secret,
+    configMaps: named.ConfigMap,
+    disputed,
+    problems,
+  };
+}
+
+function endpointsByService({ Endpoints, EndpointSlice }: Named): Map<string, EndpointGroup[]> {
+  const endpoints = new Map<string, EndpointGroup[]>();
+  for (const groups of [Endpoints, EndpointSlice]) {
+    for (const group of groups.values()) {
+      const key = `${group.namespace}/${group.service}`;
+      const of = endpoints.get(key);
+      if (of === undefined) endpoints.set(key, [group]);
+      else of.push(group);
+    }
+  }
+  return endpoints;
 }

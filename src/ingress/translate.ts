@@ -115,7 +115,8 @@ export function translate(
     secrets: new Set(options.defaultCertificateSecret === null ? [] : [options.defaultCertificateSecret]),
     configMaps: new Set(options.configMap === null ? [] : [options.configMap]),
   };
-  for (const [name, hostClaims] of [...claims].sort(([a], [b]) => (a < b ? -1 : 1))) {
+  for (const name of [...claims.keys()].sort()) {
+    const hostClaims = claims.get(name)!;
     const hostCanaries = canaries.get(name) ?? [];
     const key = {
       name,

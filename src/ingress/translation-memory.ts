@@ -121,7 +121,8 @@ export class TranslationMemory {
       secrets: new Recorded(set.secrets),
       configMaps: new Recorded(set.configMaps),
     };
-    const disputed = new Set([...key.ingresses, ...key.canaries].filter((one) => set.disputed.has(one)));
+    const everyone = [...key.ingresses, ...key.canaries];
+    const disputed = new Set(everyone.filter((one) => set.disputed.has(one)));
     const asked = new Map<string, boolean>();
     const granted: string[] = [];
     const names: Names = {
@@ -156,8 +157,8 @@ export class TranslationMemory {
         questions.endpoints.isStill(now.endpoints) &&
         questions.secrets.isStill(now.secrets) &&
         questions.configMaps.isStill(now.configMaps) &&
-        [...key.ingresses, ...key.canaries].every((one) => now.disputed.has(one) === disputed.has(one)) &&
-        [...asked].every(([name, answer]) => nowTaken.has(name) === answer),
+        everyone.every((one) => now.disputed.has(one) === disputed.has(one)) &&
+        wouldAnswer(nowTaken, asked),
     };
   }
 }
@@ -194,6 +195,11 @@ class Recorded<Value extends object> implements Lookup<Value> {
     for (const [key, value] of this.#asked) if (!isSame(now.get(key), value)) return false;
     return true;
   }
+}
+
+function wouldAnswer(names: Names, asked: ReadonlyMap<string, boolean>): boolean {
+  for (const [name, answer] of asked) if (names.has(name) !== answer) return false;
+  return true;
 }
 
 /** The same object, or a list of the same objects. */

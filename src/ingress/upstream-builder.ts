@@ -32,7 +32,8 @@ export class UpstreamBuilder {
   }
 
   get upstreams(): Record<string, UpstreamConfig> {
-    return Object.fromEntries([...this.#upstreams].sort(([a], [b]) => (a < b ? -1 : 1)));
+    const names = [...this.#upstreams.keys()].sort();
+    return Object.fromEntries(names.map((name) => [name, this.#upstreams.get(name)!]));
   }
 
   /** The upstream's name, `namespace.service.port`, and what is wrong with it. */
