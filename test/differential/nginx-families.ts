@@ -179,14 +179,16 @@ export function externalAuth(facts: LocationFacts, text: LocationText): void {
 
 /** mirror-target. */
 export function mirror({ of, id, around }: LocationFacts, text: LocationText): void {
-  const target = /^http:\/\/([^./$]+)\.([^./$]+)(\$request_uri)?$/.exec(of('mirror-target') ?? '');
+  const target = /^http:\/\/(([^./$]+)\.([^./$]+)\.svc\.cluster\.local)(\$request_uri)?$/.exec(
+    of('mirror-target') ?? '',
+  );
   if (target === null) return;
   text.lines.push(`mirror /_mirror-${id};`, `mirror_request_body ${of('mirror-request-body') ?? 'on'};`);
   text.server.push(
     block(`location = /_mirror-${id}`, [
       'internal;',
-      `proxy_set_header Host "${of('mirror-host') ?? `${target[1]}.${target[2]}`}";`,
-      `set $mirror_${id} http://${around.services[`${target[2]}/${target[1]}`]![0]}${target[3] ?? ''};`,
+      `proxy_set_header Host "${of('mirror-host') ?? target[1]}";`,
+      `set $mirror_${id} http://${around.services[`${target[3]}/${target[2]}`]![0]}${target[4] ?? ''};`,
       `proxy_pass $mirror_${id};`,
     ]),
   );

@@ -42,7 +42,9 @@ const target = annotation(
   {
     scope: 'ingress',
     risk: 'High',
-    state: different('Copies have the path of the request, always.'),
+    state: different(
+      'Copies have the path of the request, always, and say who the client is by the same headers as to the upstream.',
+    ),
   },
 );
 const hostHeader = annotation('mirror-host', hostType, "The copies' Host; else that of the target.", {
