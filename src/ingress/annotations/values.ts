@@ -50,6 +50,17 @@ const foreignPrefixes = [
   'nginx.com/',
 ];
 
+/** What becomes of an Ingress that has it with a value that is none. */
+function insteadOf({ name, restricts, default: usual, global }: Annotation): string {
+  if (restricts) return 'the paths of this Ingress answer 503';
+  // A key of another name is for Ingresses without the whole family.
+  if (global === name) {
+    const otherwise = usual === null ? 'nothing' : quote(usual);
+    return `the ConfigMap's ${quote(global)} holds, or without it ${otherwise}`;
+  }
+  return usual === null ? 'it has no effect' : `${quote(usual)} holds`;
+}
+
 /** Reads annotations by their declarations. `declared`: by key, aliases included. */
 export function readAnnotationValues(
   ingress: Ingress,
@@ -82,12 +93,7 @@ export function readAnnotationValues(
     keys.set(annotation, key);
     const parsed = annotation.type.parse(text.trim());
     if ('problem' in parsed) {
-      const so = annotation.restricts
-        ? ': the paths of this Ingress answer 503'
-        : annotation.default === null
-          ? ': it has no effect'
-          : `: ${quote(annotation.default)} holds`;
-      findings.push(error(path, `${quote(text)} ${parsed.problem}${so}`));
+      findings.push(error(path, `${quote(text)} ${parsed.problem}: ${insteadOf(annotation)}`));
       if (annotation.restricts) deny(`${quote(key)} ${parsed.problem}`);
       continue;
     }
