@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { fileText, needsCluster, TestCluster } from '../support/cluster.ts';
 import { type Controller, get, Load, startController, startNamed, until } from '../support/controller.ts';
+import { freePort } from '../support/free-port.ts';
 import { ingress, ingressClass, type Manifest, secret, service, slice } from '../support/objects.ts';
 import { ownAddress } from '../support/own-address.ts';
 import { createAuthority } from '../support/pki.ts';
@@ -48,6 +49,34 @@ void t.test('a controller whose API server fails it', { ...needsCluster(), timeo
     until(`requests go to ${name}`, async () => (await get(controller.port, 'a.test')).body === name);
   const failing = (controller: Controller): Promise<void> =>
     until('it says so', () => controller.source.health.failing > 0);
+
+  await t.test(
+    'before the first whole state is there nobody is served, and nothing says ready',
+    async (t) => {
+      await cluster.put(endpointsOf('one'));
+      const proxy = await TcpProxy.start(t, cluster.port);
+      proxy.stall();
+      const kubeconfig = cluster.writeKubeconfig('controller', client, `https://127.0.0.1:${proxy.port}`);
+      // Asked before they are listened on, so the system cannot pick them.
+      const [https, admin] = [await freePort(), await freePort()];
+      const ready = async (): Promise<number> => (await fetch(`http://127.0.0.1:${admin}/readyz`)).status;
+      const starting = startController(t, kubeconfig, {
+        'https-port': String(https),
+        'admin-port': String(admin),
+      });
+      await until('it asks the API server', () => proxy.open > 0);
+      await t.rejects(get(https, 'a.test'), { code: 'ECONNREFUSED' });
+      await t.rejects(ready(), { cause: { code: 'ECONNREFUSED' } });
+      proxy.pass();
+      const controller = await starting;
+      t.equal(await ready(), 200);
+      t.match(
+        await get(controller.port, 'a.test'),
+        { status: 200, body: 'one' },
+        'from the first request on',
+      );
+    },
+  );
 
   await t.test('killed and started again, it is served from, and what changed then counts', async (t) => {
     const { controller, load } = await setUp(t);
